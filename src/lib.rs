@@ -1,0 +1,6 @@
+//! autodev runs coding agents unattended in a project and calls work done only when it has proved it.
+//!
+//! The rooms in reading order; a room may import those above it, never those below (see `tests/it/tidy.rs`).
+
+pub mod model;
+pub mod sys;

@@ -1,0 +1,3 @@
+//! The `autodev` program.
+
+fn main() {}

@@ -1,0 +1,354 @@
+//! What happened: the only thing the journal holds.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::state::RunStatus;
+use super::{
+    AttemptReport, Change, CheckResult, EffectId, GateReport, Pause, RelPath, RunId, Said, Settings, Status, Task,
+    TaskId, TaskState,
+};
+
+/// Version of the event vocabulary, kept in the journal. Readers ignore kinds they do not know.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the journal, from 1, without gaps.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+    /// Which run recorded it; commands such as `task block` have run ids of their own.
+    pub run: RunId,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened. New kinds may be added; fields of existing kinds may only be added with a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A run began.
+    RunStarted(Box<RunStart>),
+    /// An earlier run was found to have ended without saying so (kill -9, power cut).
+    RunLost {
+        /// The run that was lost.
+        lost: RunId,
+        /// How many of its processes were still alive and were ended.
+        killed: u32,
+    },
+    /// task.json was read and differs from what the journal knew.
+    QueueSeen {
+        /// `project` of task.json.
+        project: String,
+        /// All ids in order, when the order or the set of ids changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Vec<TaskId>>,
+        /// Tasks that are new or whose title, contract or status changed.
+        changed: Vec<TaskState>,
+    },
+    /// An agent had changed a status field; the runner put it back.
+    QueueEditUndone {
+        /// Whose.
+        task: TaskId,
+        /// Which field.
+        field: StatusField,
+    },
+    /// task.json could not be read during a run; the broken file was kept aside.
+    QueueBroken {
+        /// File name of the copy.
+        kept_as: String,
+        /// What is wrong with it, with the place.
+        reason: String,
+    },
+    /// task.json is about to be replaced by content with this digest.
+    QueueSaving {
+        /// SHA-256 of the new content, hexadecimal.
+        digest: String,
+    },
+    /// task.json holds everything that the journal has.
+    QueueSaved,
+    /// Work on a task began: its base is safe on disk.
+    TaskOpened {
+        /// Which.
+        task: TaskId,
+        /// Its title.
+        title: String,
+        /// Name of the manifest under `.autodev/snapshots/`.
+        base: String,
+        /// The commit whose tree is the base (HEAD, or a private commit that also holds the user's dirty files);
+        /// absent without git.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base_commit: Option<String>,
+        /// Paths that already count as the task's: from a salvage that `task retry` put back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        touched: Vec<RelPath>,
+    },
+    /// An attempt begins.
+    AttemptStarted {
+        /// Its identity.
+        effect: EffectId,
+        /// The task as it was then.
+        task: Box<Task>,
+        /// From 1.
+        attempt: u32,
+        /// Name of the manifest under `.autodev/snapshots/` of the tree before it.
+        before: String,
+        /// Absolute path of the attempt log.
+        log: String,
+        /// Backend name.
+        backend: String,
+    },
+    /// The agent's process runs.
+    AgentSpawned {
+        /// Which attempt.
+        effect: EffectId,
+        /// Process id.
+        pid: u32,
+        /// Start time in clock ticks since boot, so that a reused pid is never killed; 0 when unknown.
+        start_ticks: u64,
+    },
+    /// The agent said something that matters later: session, retry, error, final word.
+    AgentSaid {
+        /// Which attempt.
+        effect: EffectId,
+        /// What.
+        said: Said,
+    },
+    /// The agent is still at work.
+    Heartbeat {
+        /// Seconds since the attempt began.
+        elapsed_seconds: u64,
+        /// Whether it printed anything since the last beat.
+        is_active: bool,
+    },
+    /// An attempt ended.
+    AttemptEnded {
+        /// Its identity.
+        effect: EffectId,
+        /// How.
+        report: AttemptReport,
+    },
+    /// The checks begin.
+    GateStarted {
+        /// Identity of this round of checks.
+        effect: EffectId,
+        /// Which attempt is judged.
+        attempt: u32,
+    },
+    /// The checks ended.
+    GateEnded {
+        /// Identity.
+        effect: EffectId,
+        /// What they found.
+        report: GateReport,
+        /// What the task has changed since it began, over all its attempts, sorted.
+        changed: Vec<Change>,
+    },
+    /// The checks were cut short by a stop request or a crash; they will be made again.
+    GateCancelled {
+        /// Identity.
+        effect: EffectId,
+    },
+    /// Decision: the attempt did not complete the task.
+    AttemptFailed {
+        /// Which task.
+        task: TaskId,
+        /// Which attempt.
+        attempt: u32,
+        /// As in `attempt_history`: 99 when the verification failed.
+        code: i32,
+        /// One line.
+        summary: String,
+        /// At most 10.
+        errors: Vec<String>,
+        /// What the task has changed so far.
+        changed: Vec<RelPath>,
+    },
+    /// Decision: wait.
+    Paused {
+        /// Until when.
+        until: DateTime<Utc>,
+        /// Why.
+        pause: Pause,
+    },
+    /// A wait ended.
+    PauseEnded,
+    /// The task's files are about to be committed.
+    CommitStarted {
+        /// Identity, also the trailer of the commit.
+        effect: EffectId,
+        /// The attempt that passed.
+        attempt: u32,
+    },
+    /// The commit exists.
+    Committed {
+        /// Identity.
+        effect: EffectId,
+        /// Full object name.
+        sha: String,
+    },
+    /// There was nothing to commit (no change git tracks, or the agent committed it).
+    CommitSkipped {
+        /// Identity.
+        effect: EffectId,
+        /// Why.
+        reason: String,
+    },
+    /// A hook refused the commit, or git could not make it.
+    CommitRefused {
+        /// Identity.
+        effect: EffectId,
+        /// `Fail` for a hook (charged), `Infra` for anything else.
+        check: CheckResult,
+    },
+    /// Decision: the task is done and proved.
+    TaskCompleted {
+        /// Which.
+        task: TaskId,
+        /// The attempt that passed.
+        attempt: u32,
+        /// One line.
+        summary: String,
+        /// What to remember.
+        notes: Vec<String>,
+        /// What it changed.
+        changed: Vec<RelPath>,
+        /// Its commit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+    },
+    /// Decision: give the task up.
+    BlockDecided {
+        /// Why.
+        reason: String,
+    },
+    /// The leftovers of a task are about to be moved away.
+    SalvageStarted {
+        /// Identity.
+        effect: EffectId,
+    },
+    /// The leftovers are safe under a ref, and out of the tree but for `left_alone`.
+    Salvaged {
+        /// Identity.
+        effect: EffectId,
+        /// `refs/autodev/salvage/...`; absent when there was nothing to save or it could not be done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+        /// Paths that were not put back, because somebody else changed them meanwhile or git ignores them.
+        left_alone: Vec<RelPath>,
+        /// Why nothing was moved, when nothing was.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// The task is blocked.
+    TaskBlocked {
+        /// Which.
+        task: TaskId,
+        /// Why.
+        reason: String,
+    },
+    /// A person took a task out of the runner's hands while it was open; its work stays in the tree.
+    TaskDropped {
+        /// Which.
+        task: TaskId,
+        /// Why.
+        reason: String,
+    },
+    /// `task retry` put salvaged work back; the next attempt starts from it.
+    TaskReopened {
+        /// Which.
+        task: TaskId,
+        /// Manifest of the tree before the work was put back.
+        base: String,
+        /// Commit of that tree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base_commit: Option<String>,
+        /// The paths put back.
+        touched: Vec<RelPath>,
+    },
+    /// A `task` command set a status.
+    StatusSet {
+        /// Whose.
+        task: TaskId,
+        /// To what.
+        status: Status,
+        /// `task reset`, `task retry`, `task block`.
+        by: String,
+    },
+    /// A signal asked the run to stop.
+    StopRequested {
+        /// `SIGINT`, `SIGTERM` or `SIGHUP`.
+        signal: String,
+    },
+    /// Something only a person can mend stops the run.
+    EnvProblemFound {
+        /// What.
+        reason: String,
+    },
+    /// Dry run: what would be done for a task.
+    Previewed {
+        /// Which.
+        task: TaskId,
+        /// Its title.
+        title: String,
+        /// Length of its prompt in characters.
+        prompt_chars: u64,
+        /// Its first 500 characters.
+        prompt_head: String,
+    },
+    /// A remark for people.
+    Note {
+        /// `info` or `warning`.
+        level: String,
+        /// The text.
+        text: String,
+    },
+    /// A run ended.
+    RunEnded {
+        /// Final state.
+        status: RunStatus,
+        /// 0, 1, 2 or 130.
+        exit_code: i32,
+        /// One line.
+        message: String,
+    },
+    /// A kind this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a run starts with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStart {
+    /// autodev's version.
+    pub version: String,
+    /// Process id of the runner.
+    pub pid: u32,
+    /// Host name.
+    pub host: String,
+    /// Backend name.
+    pub backend: String,
+    /// The backend's own version line, empty when it did not say.
+    pub backend_version: String,
+    /// `[project].name`.
+    pub project: String,
+    /// What decisions depend on.
+    pub settings: Settings,
+}
+
+/// A status field of task.json.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusField {
+    /// `passes`.
+    Passes,
+    /// `blocked`.
+    Blocked,
+    /// `block_reason`.
+    BlockReason,
+    /// `blocked_at`.
+    BlockedAt,
+}

@@ -1,0 +1,31 @@
+//! Floor 0: plain data that every other room talks about.
+//!
+//! Nothing here reads a clock, a disk or a process, and nothing here decides. A type lives here when
+//! two rooms that may not know each other need the same noun (the snapshotter yields [`Change`]s, the
+//! gate judges them, git commits them). Invariant: every type can be written to JSON and read back
+//! unchanged, because the journal keeps them for years.
+
+mod attempt;
+mod check;
+mod completion;
+mod effect;
+mod event;
+mod id;
+mod path;
+mod said;
+mod settings;
+mod state;
+mod task;
+
+pub use attempt::{AttemptReport, EnvProblem, Limit, ProcessEnd};
+pub use check::{CheckResult, Evidence, GateReport, Outcome, Verdict};
+pub use completion::{Completion, Direction, Execution, Iterative, Numeric};
+pub use effect::{Effect, Pause};
+pub use event::{Event, EventKind, FORMAT_VERSION, RunStart, StatusField};
+pub use id::{Digest, EffectId, RunId, TaskId};
+pub use path::{Change, ChangeKind, RelPath};
+pub use said::{AgentError, ErrorClass, Final, Said, Usage};
+pub use settings::{BlockAction, Limits, Settings};
+pub use state::{Active, Phase, RunState, RunStatus, State, TaskState};
+pub use state::{Failure, FeedItem, Parked, Unsaved};
+pub use task::{CommandSpec, HistoryEntry, JournalNote, Queue, Status, Task, Verification};

@@ -1,0 +1,130 @@
+//! Files: whole, atomic writes and bounded reads. An error never travels without its path.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// An IO error with the path and what was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} {}: {source}", path.display())]
+pub struct PathError {
+    /// What was tried, for example `read`.
+    pub action: &'static str,
+    /// On which path.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+/// Adds a path to an IO error.
+pub trait Context<T> {
+    /// Wraps the error.
+    ///
+    /// # Errors
+    /// The same error, with its path.
+    fn at(self, action: &'static str, path: &Path) -> Result<T, PathError>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, PathError> {
+        self.map_err(|source| PathError { action, path: path.to_path_buf(), source })
+    }
+}
+
+/// Whether a write must survive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced to the disk, file and directory, before this returns.
+    Synced,
+    /// Left to the operating system; survives the death of the process.
+    Cached,
+}
+
+/// Replaces a file as a whole: temporary file in the same directory, rename. Readers see the old or the new
+/// content, never a part; on any error the old file is untouched and the temporary file is gone.
+/// The file's permissions are kept when it exists. A symbolic link is followed, its target replaced.
+///
+/// # Errors
+/// When the directory is missing, not writable, or the disk is full.
+pub fn write_atomic(path: &Path, content: &[u8], durability: Durability) -> Result<(), PathError> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let dir = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temp = tempfile::Builder::new().prefix(".autodev-").suffix(".tmp").tempfile_in(dir).at("write", path)?;
+    temp.write_all(content).at("write", path)?;
+    let permissions = match fs::metadata(&target) {
+        Ok(metadata) => Some(metadata.permissions()),
+        Err(_) => default_permissions(),
+    };
+    if let Some(permissions) = permissions {
+        temp.as_file().set_permissions(permissions).at("write", path)?;
+    }
+    if durability == Durability::Synced {
+        temp.as_file().sync_all().at("sync", path)?;
+    }
+    temp.persist(&target).map_err(|e| e.error).at("replace", path)?;
+    if durability == Durability::Synced {
+        sync_dir(dir)?;
+    }
+    Ok(())
+}
+
+/// `tempfile` creates files for the owner only; ours are as readable as any other file of the project.
+#[cfg(unix)]
+fn default_permissions() -> Option<fs::Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    // 0o644 is what a new file has under the usual umask of 022.
+    Some(fs::Permissions::from_mode(0o644))
+}
+
+/// Syncs a directory, so that a rename or a new file in it survives a power cut.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
+pub fn sync_dir(dir: &Path) -> Result<(), PathError> {
+    File::open(dir).and_then(|d| d.sync_all()).at("sync", dir)
+}
+
+/// Appends bytes in one write call; creates the file and its directory when needed.
+///
+/// # Errors
+/// When the file cannot be opened or written.
+pub fn append(path: &Path, content: &[u8]) -> Result<(), PathError> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).at("create", dir)?;
+    }
+    let mut file = OpenOptions::new().create(true).append(true).open(path).at("open", path)?;
+    file.write_all(content).at("append to", path)
+}
+
+/// Reads a whole file of at most `limit` bytes.
+///
+/// # Errors
+/// When it cannot be read, or is larger.
+pub fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
+    let file = File::open(path).at("read", path)?;
+    let mut content = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut content).at("read", path)?;
+    if content.len() as u64 > limit {
+        let error = io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes"));
+        return Err(error).at("read", path);
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sub/file");
+        assert!(write_atomic(&path, b"x", Durability::Synced).is_err());
+        let path = dir.path().join("file");
+        write_atomic(&path, b"old", Durability::Synced).unwrap();
+        write_atomic(&path, b"new", Durability::Cached).unwrap();
+        assert_eq!(read_capped(&path, 3).unwrap(), b"new");
+        assert!(read_capped(&path, 2).unwrap_err().to_string().contains("larger than 2 bytes"));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+}

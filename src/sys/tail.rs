@@ -1,0 +1,1 @@
+//! Bounded tails (to be written).
