@@ -8,6 +8,7 @@
 mod attempt;
 mod check;
 mod completion;
+pub mod config;
 mod effect;
 mod event;
 mod id;
@@ -20,6 +21,7 @@ mod task;
 pub use attempt::{AttemptReport, EnvProblem, Limit, ProcessEnd};
 pub use check::{CheckResult, Evidence, GateReport, Outcome, Verdict};
 pub use completion::{Completion, Direction, Execution, Iterative, Numeric};
+pub use config::{BackendName, Config};
 pub use effect::{Effect, Pause};
 pub use event::{Event, EventKind, FORMAT_VERSION, RunStart, StatusField};
 pub use id::{Digest, EffectId, RunId, TaskId};
