@@ -12,8 +12,6 @@ use super::TaskId;
 pub enum Effect {
     /// Write the statuses, histories and notes that the journal has and task.json has not.
     SaveQueue,
-    /// Read task.json again and take over what people changed.
-    LoadQueue,
     /// Take the base snapshot of a task.
     OpenTask {
         /// Which.

@@ -166,6 +166,12 @@ pub enum EventKind {
         errors: Vec<String>,
         /// What the task has changed so far.
         changed: Vec<RelPath>,
+        /// Its title.
+        #[serde(default)]
+        title: String,
+        /// What the checks found, when it got that far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<GateReport>,
     },
     /// Decision: wait.
     Paused {
@@ -219,6 +225,12 @@ pub enum EventKind {
         /// Its commit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<String>,
+        /// Its title.
+        #[serde(default)]
+        title: String,
+        /// What the checks found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<GateReport>,
     },
     /// Decision: give the task up.
     BlockDecided {
@@ -249,6 +261,15 @@ pub enum EventKind {
         task: TaskId,
         /// Why.
         reason: String,
+        /// Its title.
+        #[serde(default)]
+        title: String,
+        /// What its attempts changed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<RelPath>,
+        /// Where its leftovers are, when they are not in the tree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        salvage: Option<String>,
     },
     /// A person took a task out of the runner's hands while it was open; its work stays in the tree.
     TaskDropped {

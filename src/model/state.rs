@@ -89,8 +89,8 @@ pub struct RunState {
     pub env_problem: Option<String>,
     /// The run waits.
     pub pause: Option<(DateTime<Utc>, Pause)>,
-    /// Whether task.json must be read again before the next task is chosen.
-    pub wants_load: bool,
+    /// A stop request cut the checks short; they wait for the next run.
+    pub gate_cut: bool,
     /// Tasks already shown by a dry run.
     pub previewed: BTreeSet<TaskId>,
     /// Log of the current or last attempt.
@@ -256,6 +256,8 @@ pub enum Phase {
     Cleared {
         /// Why.
         reason: String,
+        /// Where the leftovers are, when they are not in the tree.
+        salvage: Option<String>,
     },
 }
 

@@ -52,12 +52,10 @@ pub fn write_atomic(path: &Path, content: &[u8], durability: Durability) -> Resu
     let mut temp = tempfile::Builder::new().prefix(".autodev-").suffix(".tmp").tempfile_in(dir).at("write", path)?;
     temp.write_all(content).at("write", path)?;
     let permissions = match fs::metadata(&target) {
-        Ok(metadata) => Some(metadata.permissions()),
+        Ok(metadata) => metadata.permissions(),
         Err(_) => default_permissions(),
     };
-    if let Some(permissions) = permissions {
-        temp.as_file().set_permissions(permissions).at("write", path)?;
-    }
+    temp.as_file().set_permissions(permissions).at("write", path)?;
     if durability == Durability::Synced {
         temp.as_file().sync_all().at("sync", path)?;
     }
@@ -70,10 +68,10 @@ pub fn write_atomic(path: &Path, content: &[u8], durability: Durability) -> Resu
 
 /// `tempfile` creates files for the owner only; ours are as readable as any other file of the project.
 #[cfg(unix)]
-fn default_permissions() -> Option<fs::Permissions> {
+fn default_permissions() -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt;
     // 0o644 is what a new file has under the usual umask of 022.
-    Some(fs::Permissions::from_mode(0o644))
+    fs::Permissions::from_mode(0o644)
 }
 
 /// Syncs a directory, so that a rename or a new file in it survives a power cut.

@@ -1,0 +1,361 @@
+//! What comes next: the one place where a run's course is decided.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::breaker::give_up;
+use super::limit::{self, Wait};
+use crate::model::{
+    Active, AttemptReport, BlockAction, Effect, EventKind, GateReport, Limits, Pause, Phase, ProcessEnd, RelPath,
+    RunStatus, Settings, State, TaskId, Verdict,
+};
+
+/// A check that cannot be made is tried this often without an agent before the attempt counts as failed.
+const RECHECKS: u32 = 2;
+/// `verification_errors` of a history entry (section 4.2 of the reference's description).
+const HISTORY_ERRORS: usize = 10;
+/// The code of an attempt whose agent ended well but whose checks failed.
+const VERIFICATION_FAILED: i32 = 99;
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// These decisions go into the journal, in this order, as one; then ask again.
+    Record(Vec<EventKind>),
+    /// Something must be done; ask again when it has ended.
+    Perform(Effect),
+}
+
+/// Decides what comes next. The same state and time always give the same answer.
+pub fn decide(state: &State, now: DateTime<Utc>) -> Next {
+    let Some(settings) = &state.run.settings else { return Next::Perform(Effect::Stop) };
+    if !state.unsaved.is_empty() {
+        return Next::Perform(Effect::SaveQueue);
+    }
+    if state.run.exit_code.is_some() {
+        return Next::Perform(Effect::Stop);
+    }
+    match &state.active {
+        Some(active) if !settings.dry_run => go_on(state, settings, active, now),
+        _ => next_task(state, settings, now),
+    }
+}
+
+fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
+    if is_halted(state) {
+        return finish(state);
+    }
+    if let Some(next) = waiting(state, now) {
+        return next;
+    }
+    if state.run.rounds >= settings.limits.max_tasks {
+        return finish(state);
+    }
+    if settings.dry_run {
+        let unseen = |t: &&crate::model::TaskState| {
+            !t.status.passes && !t.status.blocked && !state.run.previewed.contains(&t.id)
+        };
+        return match state.tasks.iter().find(unseen) {
+            Some(task) => Next::Perform(Effect::Preview { task: task.id.clone() }),
+            None => finish(state),
+        };
+    }
+    match state.next_pending() {
+        Some(task) => Next::Perform(Effect::OpenTask { task: task.id.clone() }),
+        None => finish(state),
+    }
+}
+
+fn go_on(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
+    match &active.phase {
+        Phase::Ready => ready(state, settings, active, now),
+        Phase::Attempting { attempt, .. } => Next::Perform(Effect::RunAttempt { attempt: *attempt }),
+        Phase::Attempted { attempt, report } => attempted(state, settings, active, *attempt, report, now),
+        Phase::Verifying { attempt, .. } => Next::Perform(Effect::Verify { attempt: *attempt }),
+        Phase::Verified { attempt, gate, changed, .. } => {
+            let paths: Vec<RelPath> = changed.iter().map(|c| c.path.clone()).collect();
+            verified(state, settings, active, *attempt, gate, &paths, now)
+        }
+        Phase::Committing { attempt, .. } => Next::Perform(Effect::Commit { attempt: *attempt }),
+        Phase::Integrated { attempt, gate, changed, commit } => {
+            let paths: Vec<RelPath> = changed.iter().map(|c| c.path.clone()).collect();
+            complete(state, settings, active, *attempt, gate, paths, commit.clone(), now)
+        }
+        Phase::Blocking { .. } => {
+            if settings.on_block == BlockAction::Salvage && !active.touched.is_empty() {
+                Next::Perform(Effect::Salvage)
+            } else {
+                block(state, settings, active, now)
+            }
+        }
+        Phase::Cleared { .. } => block(state, settings, active, now),
+    }
+}
+
+fn ready(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
+    if let Some(reason) = taken_away(state, &active.task) {
+        return Next::Record(vec![EventKind::TaskDropped { task: active.task.clone(), reason }]);
+    }
+    if is_halted(state) {
+        return finish(state);
+    }
+    if let Some(reason) = give_up(active, &settings.limits) {
+        return Next::Record(vec![EventKind::BlockDecided { reason }]);
+    }
+    waiting(state, now).unwrap_or(Next::Perform(Effect::RunAttempt { attempt: active.charged.saturating_add(1) }))
+}
+
+fn attempted(
+    state: &State,
+    settings: &Settings,
+    active: &Active,
+    attempt: u32,
+    report: &AttemptReport,
+    now: DateTime<Utc>,
+) -> Next {
+    match &report.end {
+        ProcessEnd::Limited(refusal) => {
+            if is_halted(state) {
+                return finish(state);
+            }
+            let (count, since) = active.limited.unwrap_or((0, now));
+            let cooldown = settings.limits.rate_limit_cooldown;
+            let spread = spread(state.run.id.as_str(), count);
+            match limit::wait(refusal, count, since, now, cooldown, spread) {
+                Wait::Until(until, is_stated) => {
+                    let pause = Pause::Limit { reason: refusal.reason.clone(), is_stated };
+                    Next::Record(vec![EventKind::Paused { until, pause }])
+                }
+                Wait::GiveUp(reason) => Next::Record(vec![EventKind::EnvProblemFound { reason }]),
+            }
+        }
+        ProcessEnd::EnvError(problem) => {
+            Next::Record(vec![EventKind::EnvProblemFound { reason: problem.reason.clone() }])
+        }
+        // A stop that came while the agent worked, and the agent still ended well: the work is checked and kept.
+        // A stop that cut the checks short leaves them to the next run.
+        _ if report.is_ok => {
+            if state.run.gate_cut || state.run.env_problem.is_some() {
+                return finish(state);
+            }
+            waiting_unless_stopped(state, now).unwrap_or(Next::Perform(Effect::Verify { attempt }))
+        }
+        ProcessEnd::Exited { .. }
+        | ProcessEnd::Signalled { .. }
+        | ProcessEnd::TimedOut
+        | ProcessEnd::Idle
+        | ProcessEnd::Interrupted
+        | ProcessEnd::NotStarted { .. }
+        | ProcessEnd::Lost => {
+            let summary = failure_text(attempt, report);
+            fail(state, settings, active, attempt, report.end.code(), summary, Vec::new(), report.changed.clone(), now)
+        }
+    }
+}
+
+fn verified(
+    state: &State,
+    settings: &Settings,
+    active: &Active,
+    attempt: u32,
+    gate: &GateReport,
+    changed: &[RelPath],
+    now: DateTime<Utc>,
+) -> Next {
+    let refused = gate.checks.last().filter(|check| check.name == "commit");
+    match gate.verdict {
+        Verdict::Pass if settings.commits && !changed.is_empty() => Next::Perform(Effect::Commit { attempt }),
+        Verdict::Pass => complete(state, settings, active, attempt, gate, changed.to_vec(), None, now),
+        Verdict::Infra if refused.is_some() => {
+            if state.run.env_problem.is_some() {
+                return finish(state);
+            }
+            let details = refused.map_or("", |check| check.details.as_str());
+            let reason = format!("the work of {} is proved but could not be committed: {details}", active.task);
+            Next::Record(vec![EventKind::EnvProblemFound { reason }])
+        }
+        Verdict::Infra if active.infra <= RECHECKS && !is_halted(state) => {
+            let wait = settings.limits.delay_seconds.clamp(1, 60);
+            Next::Record(vec![EventKind::Paused { until: later(now, wait), pause: Pause::Recheck }])
+        }
+        Verdict::Fail | Verdict::Flaky | Verdict::Infra | Verdict::Inherited | Verdict::NotRun => {
+            let errors = gate.errors.iter().take(HISTORY_ERRORS).cloned().collect();
+            let code = VERIFICATION_FAILED;
+            fail(state, settings, active, attempt, code, gate.summary(), errors, changed.to_vec(), now)
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call site per kind of failure, all facts of the event")]
+fn fail(
+    state: &State,
+    settings: &Settings,
+    active: &Active,
+    attempt: u32,
+    code: i32,
+    summary: String,
+    errors: Vec<String>,
+    changed: Vec<RelPath>,
+    now: DateTime<Utc>,
+) -> Next {
+    let gate = match &active.phase {
+        Phase::Verified { gate, .. } => Some(gate.clone()),
+        _ => None,
+    };
+    let mut records = vec![EventKind::AttemptFailed {
+        task: active.task.clone(),
+        title: active.title.clone(),
+        attempt,
+        code,
+        summary,
+        errors,
+        changed,
+        gate,
+    }];
+    let mut after = active.clone();
+    after.charged = after.charged.saturating_add(1);
+    let goes_on = give_up(&after, &settings.limits).is_none() && !is_halted(state);
+    if goes_on && settings.limits.delay_seconds > 0 {
+        let until = later(now, settings.limits.delay_seconds);
+        records.push(EventKind::Paused { until, pause: Pause::Retry });
+    }
+    Next::Record(records)
+}
+
+#[expect(clippy::too_many_arguments, reason = "all facts of the event")]
+fn complete(
+    state: &State,
+    settings: &Settings,
+    active: &Active,
+    attempt: u32,
+    gate: &GateReport,
+    changed: Vec<RelPath>,
+    commit: Option<String>,
+    now: DateTime<Utc>,
+) -> Next {
+    let (summary, notes) = lesson(active, attempt, &changed);
+    let mut records = vec![EventKind::TaskCompleted {
+        task: active.task.clone(),
+        title: active.title.clone(),
+        attempt,
+        summary,
+        notes,
+        changed,
+        commit,
+        gate: Some(gate.clone()),
+    }];
+    records.extend(pause_between(state, settings, &active.task, now));
+    Next::Record(records)
+}
+
+fn block(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
+    let reason = match &active.phase {
+        Phase::Blocking { reason, .. } | Phase::Cleared { reason, .. } => reason.clone(),
+        _ => String::new(),
+    };
+    let salvage = match &active.phase {
+        Phase::Cleared { salvage, .. } => salvage.clone(),
+        _ => None,
+    };
+    let mut records = vec![EventKind::TaskBlocked {
+        task: active.task.clone(),
+        title: active.title.clone(),
+        reason,
+        changed: active.touched.iter().cloned().collect(),
+        salvage,
+    }];
+    records.extend(pause_between(state, settings, &active.task, now));
+    Next::Record(records)
+}
+
+/// What a finished task teaches the next ones: nothing when it went well at once.
+fn lesson(active: &Active, attempt: u32, changed: &[RelPath]) -> (String, Vec<String>) {
+    let Some(failure) = active.failures.last().filter(|failure| !failure.summary.is_empty()) else {
+        return (format!("Completed on attempt {attempt}"), Vec::new());
+    };
+    let files: Vec<String> = changed.iter().take(4).map(ToString::to_string).collect();
+    let note = format!("{} ({}) was mended by changing {}", failure.summary, active.task, files.join(", "));
+    (format!("Completed on attempt {attempt} after: {}", failure.summary), vec![note])
+}
+
+fn failure_text(attempt: u32, report: &AttemptReport) -> String {
+    let said = report.message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let how = match &report.end {
+        ProcessEnd::Exited { code: 0 } => "the agent did not report success (exit code 0)".to_owned(),
+        ProcessEnd::Exited { code } => format!("backend failed with exit code {code}"),
+        ProcessEnd::Signalled { signal } => format!("backend was killed by signal {signal}"),
+        ProcessEnd::TimedOut => "backend ran into the attempt timeout".to_owned(),
+        ProcessEnd::Idle => "backend showed no sign of life and was ended".to_owned(),
+        ProcessEnd::NotStarted { reason } => format!("backend could not be started: {reason}"),
+        ProcessEnd::Interrupted => "the run was stopped".to_owned(),
+        ProcessEnd::Limited(limit) => limit.reason.clone(),
+        ProcessEnd::EnvError(problem) => problem.reason.clone(),
+        ProcessEnd::Lost => "the runner was killed".to_owned(),
+    };
+    // Summaries are single lines in task.json and progress.txt; 200 characters say what went wrong.
+    let said: String = said.chars().take(200).collect();
+    let text = format!("Attempt {attempt}: {how}");
+    if said.is_empty() { text } else { format!("{text}: {said}") }
+}
+
+fn taken_away(state: &State, task: &TaskId) -> Option<String> {
+    match state.task(task) {
+        None => Some(format!("{task} is no longer in the queue; its work stays in the tree")),
+        Some(t) if t.status.passes => Some(format!("{task} was marked as done by hand; its work stays in the tree")),
+        Some(t) if t.status.blocked => Some(format!("{task} was blocked by hand; its work stays in the tree")),
+        Some(_) => None,
+    }
+}
+
+fn is_halted(state: &State) -> bool {
+    state.run.stop.is_some() || state.run.env_problem.is_some()
+}
+
+fn waiting(state: &State, now: DateTime<Utc>) -> Option<Next> {
+    let (until, _) = state.run.pause.as_ref()?;
+    if now < *until {
+        return Some(Next::Perform(Effect::Wait { until: *until }));
+    }
+    Some(Next::Record(vec![EventKind::PauseEnded]))
+}
+
+fn waiting_unless_stopped(state: &State, now: DateTime<Utc>) -> Option<Next> {
+    if state.run.stop.is_some() { None } else { waiting(state, now) }
+}
+
+fn pause_between(state: &State, settings: &Settings, done: &TaskId, now: DateTime<Utc>) -> Option<EventKind> {
+    let Limits { delay_seconds, max_tasks, .. } = settings.limits;
+    let more = state.tasks.iter().any(|t| &t.id != done && !t.status.passes && !t.status.blocked);
+    let goes_on = more && !is_halted(state) && state.run.rounds < max_tasks && delay_seconds > 0;
+    goes_on.then(|| EventKind::Paused { until: later(now, delay_seconds), pause: Pause::NextTask })
+}
+
+fn later(now: DateTime<Utc>, seconds: u64) -> DateTime<Utc> {
+    // A century is as good as for ever, and cannot overflow.
+    now + TimeDelta::seconds(seconds.min(3_153_600_000) as i64)
+}
+
+/// A number from 0 to 99 that differs between runs and refusals (FNV-1a; no randomness here).
+fn spread(run: &str, count: u32) -> u64 {
+    let hash = run
+        .bytes()
+        .chain(count.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    hash % 100
+}
+
+fn finish(state: &State) -> Next {
+    let run = &state.run;
+    let counts = format!("{} completed, {} blocked", run.completed, run.blocked);
+    let (status, exit_code, message) = if let Some(signal) = &run.stop {
+        (RunStatus::Interrupted, 130, format!("Stopped by {signal}: {counts}"))
+    } else if let Some(reason) = &run.env_problem {
+        (RunStatus::EnvError, 1, reason.clone())
+    } else if state.has_blocked() {
+        (RunStatus::Blocked, 2, format!("Finished with blocked tasks: {counts}"))
+    } else if state.next_pending().is_some() && run.settings.as_ref().is_some_and(|s| !s.dry_run) {
+        (RunStatus::Completed, 0, format!("Stopped at max_tasks: {counts}, some tasks are still pending"))
+    } else {
+        (RunStatus::Completed, 0, format!("All done: {counts}"))
+    };
+    Next::Record(vec![EventKind::RunEnded { status, exit_code, message }])
+}

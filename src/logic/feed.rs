@@ -1,0 +1,52 @@
+//! The short feed of recent happenings that status views show.
+
+use crate::model::{Active, Event, EventKind, FeedItem, Pause, State};
+
+/// How many entries runtime-status.json shows.
+const LENGTH: usize = 25;
+
+/// Adds what a person following the run wants to know; called after the event has been folded in.
+pub(super) fn note(state: &mut State, event: &Event, before: Option<&Active>) {
+    let max = state.run.settings.as_ref().map_or(0, |s| s.limits.max_retries);
+    let item = |status: &str, task: &str, message: String| {
+        Some(FeedItem { at: event.at, status: status.to_owned(), task_id: task.to_owned(), message })
+    };
+    let title = before.map_or("", |active| active.title.as_str());
+    let open = before.map_or("", |active| active.task.as_str());
+    let entry = match &event.kind {
+        EventKind::RunStarted(start) => item("starting", "", format!("Run started with {}", start.backend)),
+        EventKind::RunLost { lost, .. } => {
+            item("warning", "", format!("Run {lost} had been killed; going on from there"))
+        }
+        EventKind::AttemptStarted { task, attempt, .. } => {
+            item("running", task.id.as_str(), format!("Started attempt {attempt}/{max}: {}", task.label()))
+        }
+        EventKind::GateStarted { attempt, .. } => {
+            item("validating", open, format!("Checking attempt {attempt}/{max}: {title}"))
+        }
+        EventKind::AttemptFailed { task, attempt, summary, .. } => {
+            item("retry", task.as_str(), format!("Attempt {attempt}/{max} failed: {summary}"))
+        }
+        EventKind::Paused { pause: Pause::Limit { reason, .. }, until } => {
+            item("waiting", open, format!("Limit, waiting until {}: {reason}", until.format("%Y-%m-%dT%H:%M:%SZ")))
+        }
+        EventKind::TaskCompleted { task, .. } => item("completed", task.as_str(), format!("Completed: {title}")),
+        EventKind::TaskBlocked { task, reason, .. } => item("blocked", task.as_str(), format!("Blocked: {reason}")),
+        EventKind::TaskDropped { task, reason } => item("warning", task.as_str(), reason.clone()),
+        EventKind::QueueEditUndone { task, field } => {
+            item("warning", task.as_str(), format!("Undid an agent's edit of {field:?}"))
+        }
+        EventKind::QueueBroken { kept_as, .. } => {
+            item("warning", "", format!("task.json was broken; kept as {kept_as}"))
+        }
+        EventKind::EnvProblemFound { reason } => item("env_error", open, reason.clone()),
+        EventKind::StopRequested { signal } => item("interrupted", open, format!("Stop requested ({signal})")),
+        EventKind::Note { level, text } if level == "warning" => item("warning", open, text.clone()),
+        EventKind::RunEnded { status, message, .. } => item(status.as_str(), "", message.clone()),
+        _ => None,
+    };
+    if let Some(entry) = entry {
+        state.feed.push_front(entry);
+        state.feed.truncate(LENGTH);
+    }
+}

@@ -1,0 +1,16 @@
+//! Floor 1: decisions, and nothing else.
+//!
+//! Every function here is pure: it takes facts and a time, and returns a value. No clock, no disk, no process, no
+//! randomness, no async. [`apply`] folds what happened into the state, [`decide`] says what comes next, [`recover`]
+//! says what a killed run left half done.
+
+mod apply;
+mod breaker;
+mod decide;
+mod feed;
+pub mod limit;
+mod recover;
+
+pub use apply::{apply, replay};
+pub use decide::{Next, decide};
+pub use recover::{Recovery, recover};
