@@ -208,6 +208,7 @@ fn fail(
         code,
         summary,
         errors,
+        notes: Vec::new(),
         changed,
         gate,
     }];

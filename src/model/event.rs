@@ -156,6 +156,9 @@ pub enum EventKind {
     AttemptFailed {
         /// Which task.
         task: TaskId,
+        /// Its title.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
         /// Which attempt.
         attempt: u32,
         /// As in `attempt_history`: 99 when the verification failed.
@@ -164,11 +167,11 @@ pub enum EventKind {
         summary: String,
         /// At most 10.
         errors: Vec<String>,
+        /// What was learnt.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
         /// What the task has changed so far.
         changed: Vec<RelPath>,
-        /// Its title.
-        #[serde(default)]
-        title: String,
         /// What the checks found, when it got that far.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gate: Option<GateReport>,
@@ -214,6 +217,9 @@ pub enum EventKind {
     TaskCompleted {
         /// Which.
         task: TaskId,
+        /// Its title.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
         /// The attempt that passed.
         attempt: u32,
         /// One line.
@@ -222,15 +228,12 @@ pub enum EventKind {
         notes: Vec<String>,
         /// What it changed.
         changed: Vec<RelPath>,
-        /// Its commit.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        commit: Option<String>,
-        /// Its title.
-        #[serde(default)]
-        title: String,
         /// What the checks found.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gate: Option<GateReport>,
+        /// Its commit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
     },
     /// Decision: give the task up.
     BlockDecided {
@@ -259,15 +262,15 @@ pub enum EventKind {
     TaskBlocked {
         /// Which.
         task: TaskId,
+        /// Its title.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
         /// Why.
         reason: String,
-        /// Its title.
-        #[serde(default)]
-        title: String,
-        /// What its attempts changed.
+        /// What it had changed, sorted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         changed: Vec<RelPath>,
-        /// Where its leftovers are, when they are not in the tree.
+        /// The ref that holds its leftovers, when they were moved away.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         salvage: Option<String>,
     },

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod env;
 pub mod fs;
 pub mod hash;
+pub mod killpoint;
 pub mod lock;
 pub mod proc;
 pub mod redact;

@@ -1,0 +1,41 @@
+//! Exit codes and the last word about an error.
+//!
+//! 0 ok; 1 environment or runtime error; 2 some task is blocked, or the arguments are wrong (clap); 130 stopped.
+
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::plan::QueueError;
+
+use super::screen;
+
+/// Turns the end of a command into an exit code; an error is printed with what to do next.
+pub(super) fn code(result: anyhow::Result<i32>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            screen::note(&text(&error));
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn text(error: &anyhow::Error) -> String {
+    let kind = if error.chain().any(|e| e.is::<ConfigError>()) {
+        "Configuration error"
+    } else if error.chain().any(|e| e.is::<QueueError>()) {
+        "Task data error"
+    } else {
+        "Error"
+    };
+    let hint = error
+        .chain()
+        .find_map(|e| {
+            e.downcast_ref::<QueueError>()
+                .and_then(QueueError::hint)
+                .or_else(|| e.downcast_ref::<ConfigError>().and_then(ConfigError::hint))
+        })
+        .map(|hint| format!("\nhint: {hint}"))
+        .unwrap_or_default();
+    format!("{kind}: {error:#}{hint}")
+}

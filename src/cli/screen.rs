@@ -1,0 +1,35 @@
+//! What goes to the terminal.
+
+use std::io::{IsTerminal, Write};
+
+use crate::sys;
+use crate::view::Style;
+
+/// Prints to stdout. A reader that has gone away (`autodev log | head`) is no error.
+pub(super) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints a value as JSON, two-space indent.
+pub(super) fn print_json(value: &serde_json::Value) {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    print(&format!("{text}\n"));
+}
+
+/// Prints a line to stderr.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Returns how stdout wants to be written to: coloured only on a terminal and without `NO_COLOR`.
+pub(super) fn style() -> Style {
+    let is_terminal = std::io::stdout().is_terminal();
+    let wants_colour = sys::env::raw("NO_COLOR").is_none_or(|value| value.is_empty());
+    let columns = sys::env::text("COLUMNS").and_then(|text| text.parse().ok()).unwrap_or(80);
+    Style {
+        is_coloured: is_terminal && wants_colour,
+        columns: is_terminal.then_some(columns),
+        zone: sys::clock::zone(),
+    }
+}

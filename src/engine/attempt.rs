@@ -1,0 +1,317 @@
+//! The effect `RunAttempt`: one agent, from the snapshot before to the snapshot after.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::Local;
+
+use super::Engine;
+use super::live::Live;
+use super::queue::Suspect;
+use crate::backend::{Purpose, Request};
+use crate::logic::classify::{self, Cause, Conclusion, PatternResults};
+use crate::model::{AttemptReport, EffectId, EventKind, ProcessEnd, RelPath, Task, TaskId};
+use crate::prompt::{self, PromptInput};
+use crate::sys;
+use crate::sys::fs::{Context as _, Durability, PathError, write_atomic};
+use crate::sys::killpoint;
+use crate::sys::proc::{self, Happening, Idle, Spec, Stdin};
+
+/// The agent's last message as kept in the journal.
+const MESSAGE_LIMIT: usize = 2000;
+/// Commits shown in the prompt.
+const RECENT_COMMITS: usize = 5;
+
+/// How the process of an attempt went.
+struct Ran {
+    end: ProcessEnd,
+    is_ok: bool,
+    message: String,
+    session: String,
+    usage: crate::model::Usage,
+    duration: Duration,
+    strays: u32,
+    changed: Vec<RelPath>,
+}
+
+impl Engine {
+    pub(super) async fn run_attempt(&mut self, attempt: u32) -> Result<()> {
+        let id = self.store.state.active.as_ref().context("attempt without a task")?.task.clone();
+        let task = self.queue.task(&id).cloned().context("the task has left the queue")?;
+        let effect = self.effect();
+        let before_name = format!("{}.before", self.effect_name(&id));
+        let before = self.tree.scan()?;
+        self.tree.keep(&before_name, before.clone())?;
+        let log_path = self.attempt_log(&id, attempt);
+        let log = create_log(&log_path)?;
+        killpoint::reach("snapshot kept");
+        self.store.record(vec![EventKind::AttemptStarted {
+            effect: effect.clone(),
+            task: Box::new(task.clone()),
+            attempt,
+            before: before_name.clone(),
+            log: log_path.display().to_string(),
+            backend: self.backend.name().as_str().to_owned(),
+        }])?;
+        let prompt = self.render_prompt(&task, attempt).await?;
+        let prompt_file = self.project.prompts().join(format!("{}.md", self.prompt_name(&id, &effect)));
+        write_atomic(&prompt_file, prompt.as_bytes(), Durability::Cached)?;
+        let spec = match self.agent_spec(&task.id, attempt, prompt, &prompt_file) {
+            Ok(spec) => spec,
+            Err(reason) => return self.end_unstarted(effect, reason),
+        };
+        killpoint::reach("before agent");
+        let ran = self.run_agent(spec, effect.clone(), log, &log_path, &before).await?;
+        killpoint::reach("agent ended");
+        // What the agent wrote into the runner's fields of task.json is undone before anything is decided.
+        self.queue.refresh(&mut self.store, Suspect::Agent)?;
+        let report = AttemptReport {
+            end: ran.end,
+            is_ok: ran.is_ok,
+            message: ran.message,
+            session: ran.session,
+            usage: ran.usage,
+            changed: ran.changed,
+            duration_ms: u64::try_from(ran.duration.as_millis()).unwrap_or(u64::MAX),
+            strays: ran.strays,
+        };
+        if report.is_ok && !self.project.config.run.keep_attempt_logs {
+            // The log of an attempt that ended well is not wanted; one that is gone already is fine.
+            let _ = std::fs::remove_file(&log_path);
+        }
+        self.store.record(vec![EventKind::AttemptEnded { effect, report }])?;
+        self.tree.forget(&before_name);
+        self.note_stop()
+    }
+
+    fn prompt_name(&self, id: &TaskId, effect: &EffectId) -> String {
+        format!("{}-{effect}", id.file_stem())
+    }
+
+    /// Everything the process of an attempt needs.
+    fn agent_spec(&self, id: &TaskId, attempt: u32, prompt: String, prompt_file: &Path) -> Result<Spec, String> {
+        let config = &self.project.config;
+        let exe = std::env::current_exe().map_err(|error| format!("find autodev's own program: {error}"))?;
+        let invocation = self
+            .backend
+            .invocation(&Request {
+                purpose: Purpose::Attempt,
+                prompt: &prompt,
+                config,
+                is_root: self.is_root,
+                version: self.version.clone(),
+                in_git: self.git.is_some(),
+                resume: None,
+                prompt_file,
+                exe: &exe,
+                temp_dir: &self.project.temp(),
+            })
+            .map_err(|error| error.to_string())?;
+        let mut spec = super::spec_of(invocation, &config.project.code_dir)?;
+        spec.env.extend(self.child_env(id, attempt).into_iter().map(|(name, value)| (name.into(), value.into())));
+        let seconds = |n: u64| (n > 0).then(|| Duration::from_secs(n));
+        spec.wall = seconds(config.run.attempt_timeout_seconds);
+        spec.idle = seconds(config.run.idle_timeout_seconds)
+            .map(|limit| Idle { limit, probe: self.tree.activity_probe() });
+        Ok(spec)
+    }
+
+    async fn run_agent(
+        &mut self,
+        spec: Spec,
+        effect: EffectId,
+        log: File,
+        log_path: &Path,
+        before: &crate::snapshot::Manifest,
+    ) -> Result<Ran> {
+        let parser = self.backend.parser();
+        let live = RefCell::new(Live::new(&mut self.store, effect, parser, log, log_path.to_path_buf()));
+        let mut on = |happening: Happening<'_>| live.borrow_mut().happen(&happening);
+        let beat_every = self.project.config.run.heartbeat_interval;
+        let begun = std::time::Instant::now();
+        let result = {
+            let child = proc::run(spec, self.stop.for_child(), &mut on);
+            tokio::pin!(child);
+            let mut stop = self.stop.clone();
+            loop {
+                // Each branch may be dropped and asked again: sleeping and waiting for a signal keep no progress.
+                tokio::select! {
+                    ended = &mut child => break ended,
+                    () = beat(beat_every) => live.borrow_mut().beat(),
+                    () = stop.requested() => {
+                        if let Some(signal) = stop.signal() {
+                            live.borrow_mut().stopped(signal);
+                        }
+                    }
+                }
+            }
+        };
+        let mut live = live.into_inner();
+        let ended = match result {
+            Ok(ended) => ended,
+            Err(error) => {
+                let mut ran = Ran::not_started(error.to_string());
+                ran.duration = begun.elapsed();
+                return Ok(ran);
+            }
+        };
+        live.end(ended.code);
+        let Live { digestor, tail, failure, .. } = live;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let now = self.tree.scan()?;
+        let changed: Vec<RelPath> = before.diff(&now).into_iter().map(|change| change.path).collect();
+        let config = &self.project.config;
+        let last_lines = tail.lines();
+        let (end, is_ok) = classify::conclude(&Conclusion {
+            code: ended.code,
+            cause: cause(ended.cause),
+            digest: &digestor,
+            last_lines: &last_lines,
+            changed_files: !changed.is_empty(),
+            rate_limit_patterns: &config.circuit_breaker.rate_limit_patterns,
+            halt_patterns: &config.env_errors.halt_patterns,
+            patterns: self.pattern_results(log_path)?,
+            now: sys::clock::now().with_timezone(&Local).fixed_offset(),
+        });
+        let message = if digestor.saw_events { digestor.message() } else { last_lines.last().cloned().unwrap_or_default() };
+        let message: String = self.store.sinks.redact(&message).chars().take(MESSAGE_LIMIT).collect();
+        let session = digestor.session.clone();
+        let usage = digestor.usage;
+        Ok(Ran { end, is_ok, message, session, usage, duration: ended.duration, strays: ended.strays, changed })
+    }
+
+    /// What the configured patterns of the `command` backend say about the whole output.
+    fn pattern_results(&self, log: &Path) -> Result<PatternResults> {
+        if self.backend.name() != crate::model::BackendName::Command {
+            return Ok(PatternResults::default());
+        }
+        let config = &self.project.config.backend.command;
+        Ok(PatternResults {
+            success: occurs(&config.success_pattern, log)?,
+            failure: occurs(&config.failure_pattern, log)?,
+        })
+    }
+
+    fn end_unstarted(&mut self, effect: EffectId, reason: String) -> Result<()> {
+        let ran = Ran::not_started(reason);
+        let report = AttemptReport {
+            end: ran.end,
+            is_ok: false,
+            message: String::new(),
+            session: String::new(),
+            usage: ran.usage,
+            changed: Vec::new(),
+            duration_ms: 0,
+            strays: 0,
+        };
+        self.store.record(vec![EventKind::AttemptEnded { effect, report }])
+    }
+
+    pub(super) async fn render_prompt(&mut self, task: &Task, attempt: u32) -> Result<String> {
+        if self.recent_commits.is_empty()
+            && let Some(git) = &self.git
+        {
+            self.recent_commits = git.recent_log(RECENT_COMMITS).await.unwrap_or_default();
+        }
+        self.recent_commits.truncate(RECENT_COMMITS);
+        let active = self.store.state.active.as_ref().filter(|active| active.task == task.id);
+        let failures = active.map(|active| active.failures.clone()).unwrap_or_default();
+        let touched: Vec<RelPath> = active.map(|active| active.touched.iter().cloned().collect()).unwrap_or_default();
+        let project_name = self.queue.queue().project.clone();
+        let input = PromptInput {
+            task,
+            config: &self.project.config,
+            project_name: if project_name.is_empty() { &self.project.config.project.name } else { &project_name },
+            attempt,
+            max_attempts: self.project.config.run.max_retries,
+            failures: &failures,
+            journal: &self.queue.queue().journal,
+            commits: &self.recent_commits,
+            touched: &touched,
+            experiment_context: &[],
+        };
+        let template = prompt::choose_template(&self.project.config.prompt)?;
+        Ok(prompt::render(&input, &template)?)
+    }
+
+    /// `logs/attempts/<backend>/task_<ID>__attempt_<N>_<stamp>.log`; a second one in the same second gets `-2`.
+    fn attempt_log(&self, id: &TaskId, attempt: u32) -> PathBuf {
+        let dir = self.project.config.files.attempt_log_subdir.join(self.backend.name().as_str());
+        let stamp = sys::clock::now().format("%Y%m%dT%H%M%SZ");
+        let stem = format!("task_{}__attempt_{attempt}_{stamp}", id.file_stem());
+        let mut path = dir.join(format!("{stem}.log"));
+        let mut n = 1;
+        while path.exists() {
+            n += 1;
+            path = dir.join(format!("{stem}-{n}.log"));
+        }
+        path
+    }
+}
+
+impl Ran {
+    fn not_started(reason: String) -> Self {
+        Self {
+            end: ProcessEnd::NotStarted { reason },
+            is_ok: false,
+            message: String::new(),
+            session: String::new(),
+            usage: crate::model::Usage::default(),
+            duration: Duration::ZERO,
+            strays: 0,
+            changed: Vec::new(),
+        }
+    }
+}
+
+/// Waits until the next heartbeat; for ever when there is none.
+async fn beat(every_seconds: u64) {
+    if every_seconds == 0 {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(Duration::from_secs(every_seconds)).await;
+}
+
+fn create_log(path: &Path) -> Result<File, PathError> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).at("create", dir)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path).at("create", path)
+}
+
+fn cause(cause: proc::Cause) -> Cause {
+    match cause {
+        proc::Cause::Itself => Cause::Itself,
+        proc::Cause::Wall => Cause::Wall,
+        proc::Cause::Idle => Cause::Idle,
+        proc::Cause::Stopped => Cause::Stopped,
+    }
+}
+
+/// Whether a pattern occurs in a log, line by line; `None` when there is no pattern.
+fn occurs(pattern: &str, log: &Path) -> Result<Option<bool>> {
+    use std::io::BufRead;
+
+    if pattern.is_empty() {
+        return Ok(None);
+    }
+    let pattern = regex::bytes::Regex::new(pattern).context("[backend.command]: pattern")?;
+    let mut reader = std::io::BufReader::new(File::open(log).at("read", log)?);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // 1 MiB of a line is enough to find a pattern in; the rest of it is looked at as a line of its own.
+        let read = std::io::Read::take(&mut reader, 1 << 20).read_until(b'\n', &mut line).at("read", log)?;
+        if read == 0 {
+            return Ok(Some(false));
+        }
+        if pattern.is_match(&line) {
+            return Ok(Some(true));
+        }
+    }
+}

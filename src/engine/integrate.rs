@@ -1,0 +1,190 @@
+//! The effects `OpenTask`, `Commit` and `Salvage`: what connects a task with the project's history.
+
+use anyhow::{Context, Result};
+
+use super::Engine;
+use crate::git::{CommitOutcome, CommitRequest, GitError, SalvageRequest};
+use crate::model::{Change, CheckResult, EventKind, Evidence, TaskId, Verdict};
+use crate::sys::killpoint;
+
+impl Engine {
+    /// Makes the base of a task safe, then opens it.
+    pub(super) async fn open_task(&mut self, id: &TaskId) -> Result<()> {
+        let title = self.queue.task(id).map(|task| task.label().to_owned()).unwrap_or_default();
+        if let Some(parked) = self.store.state.parked.get(id).cloned()
+            && parked.salvage.is_none()
+            && self.tree.kept(&parked.base).is_ok()
+        {
+            // Its earlier work is in the tree and counts.
+            let touched = parked.touched.into_iter().collect();
+            let (base, base_commit) = (parked.base, parked.base_commit);
+            return self.store.record(vec![EventKind::TaskOpened { task: id.clone(), title, base, base_commit, touched }]);
+        }
+        let manifest = self.tree.scan()?;
+        let base = format!("{}.base", self.effect_name(id));
+        let base_commit = match &self.git {
+            Some(git) if self.settings_on_block_salvages() => Some(git.base_commit(&base).await?),
+            _ => None,
+        };
+        self.tree.keep(&base, manifest)?;
+        killpoint::reach("base kept");
+        self.store.record(vec![EventKind::TaskOpened { task: id.clone(), title, base, base_commit, touched: Vec::new() }])
+    }
+
+    fn settings_on_block_salvages(&self) -> bool {
+        self.store
+            .state
+            .run
+            .settings
+            .as_ref()
+            .is_some_and(|settings| settings.on_block == crate::model::BlockAction::Salvage)
+    }
+
+    /// A file name for something that belongs to a task and the next effect.
+    pub(super) fn effect_name(&self, id: &TaskId) -> String {
+        format!("{}-{}", id.file_stem(), self.effect())
+    }
+
+    /// Commits exactly the task's files.
+    pub(super) async fn commit(&mut self, attempt: u32) -> Result<()> {
+        let active = self.store.state.active.as_ref().context("commit without a task")?;
+        let crate::model::Phase::Verified { changed, .. } = &active.phase else {
+            anyhow::bail!("commit of work that is not verified");
+        };
+        let (id, title, changed) = (active.task.clone(), active.title.clone(), changed.clone());
+        let effect = self.effect();
+        self.store.record(vec![EventKind::CommitStarted { effect: effect.clone(), attempt }])?;
+        let Some(git) = &self.git else {
+            let reason = "not a git work tree".to_owned();
+            return self.store.record(vec![EventKind::CommitSkipped { effect, reason }]);
+        };
+        let message = commit_message(&self.project.config.git.commit_message_template, &id, &title);
+        killpoint::reach("before commit");
+        let outcome = git
+            .commit(CommitRequest {
+                paths: &changed,
+                message: &message,
+                trailers: vec![
+                    ("Autodev-Attempt".to_owned(), format!("{id}/{attempt}")),
+                    ("Autodev-Effect".to_owned(), effect.to_string()),
+                ],
+                effect: &effect,
+                stop: self.stop.for_child(),
+            })
+            .await;
+        killpoint::reach("after commit");
+        let event = match outcome {
+            Ok(CommitOutcome::Committed { sha, index_stale, .. }) => {
+                let subject = message.lines().next().unwrap_or_default().to_owned();
+                self.recent_commits.insert(0, (sha.get(..7).unwrap_or(&sha).to_owned(), subject));
+                if index_stale {
+                    self.warn("the git index was locked: it still shows the task's files as changed".to_owned())?;
+                }
+                EventKind::Committed { effect, sha }
+            }
+            Ok(CommitOutcome::Nothing { reason }) => EventKind::CommitSkipped { effect, reason },
+            Ok(CommitOutcome::Refused { hook, output_tail, .. }) => {
+                let name = hook.unwrap_or_else(|| "a commit hook".to_owned());
+                let tail = self.store.sinks.redact(&output_tail);
+                EventKind::CommitRefused { effect, check: refused(Verdict::Fail, &format!("{name} refused the commit"), tail) }
+            }
+            Err(GitError::Stopped { .. }) => {
+                self.note_stop()?;
+                EventKind::GateCancelled { effect }
+            }
+            Err(error) => {
+                EventKind::CommitRefused { effect, check: refused(Verdict::Infra, &error.to_string(), String::new()) }
+            }
+        };
+        self.store.record(vec![event])
+    }
+
+    /// Moves the leftovers of the task being blocked to a ref, then out of the tree.
+    pub(super) async fn salvage(&mut self) -> Result<()> {
+        let active = self.store.state.active.as_ref().context("salvage without a task")?;
+        let (id, title, base, touched) =
+            (active.task.clone(), active.title.clone(), active.base.clone(), active.touched.clone());
+        let begun = match &active.phase {
+            crate::model::Phase::Blocking { effect, .. } => effect.clone(),
+            _ => None,
+        };
+        let base_commit = active.base_commit.clone();
+        let effect = begun.unwrap_or_else(|| self.effect());
+        self.store.record(vec![EventKind::SalvageStarted { effect: effect.clone() }])?;
+        let none = |effect, reason: &str| EventKind::Salvaged {
+            effect,
+            reference: None,
+            left_alone: touched.iter().cloned().collect(),
+            reason: reason.to_owned(),
+        };
+        let (Some(git), Some(base_commit)) = (&self.git, base_commit) else {
+            return self.store.record(vec![none(effect, "the base of the task is not in git")]);
+        };
+        let now = self.tree.scan()?;
+        let changes: Vec<Change> = self.tree.changed(&base, &touched, &now)?;
+        // Saved by an earlier try that was killed before everything was put back.
+        let found = git.find_salvage(id.as_str(), &effect).await?;
+        if changes.is_empty() && found.is_none() {
+            return self.store.record(vec![none(effect, "nothing was left")]);
+        }
+        let message = format!("autodev: leftovers of {id} - {title}");
+        let request = SalvageRequest { task: id.as_str(), effect: &effect, base_commit: &base_commit, changes: &changes, message: &message };
+        let saved = match found {
+            Some(reference) => Ok(reference),
+            None => git.salvage(request).await.map(|salvage| salvage.reference),
+        };
+        killpoint::reach("salvage saved");
+        let event = match saved {
+            Err(error) => {
+                let reason = format!("the leftovers stay in the tree: {error}");
+                self.warn(reason.clone())?;
+                none(effect, &reason)
+            }
+            Ok(reference) => {
+                let report = git.restore_base(&base_commit, &changes).await?;
+                killpoint::reach("base restored");
+                EventKind::Salvaged { effect, reference: Some(reference), left_alone: report.left_alone, reason: String::new() }
+            }
+        };
+        self.store.record(vec![event])
+    }
+}
+
+fn refused(verdict: Verdict, details: &str, tail: String) -> CheckResult {
+    let evidence = (!tail.is_empty()).then(|| Evidence { log: String::new(), tail, exit_code: 1, duration_ms: 0 });
+    CheckResult { name: "commit".to_owned(), verdict, details: details.to_owned(), evidence }
+}
+
+/// Fills the template in one pass: text of a task is never expanded again.
+fn commit_message(template: &str, id: &TaskId, title: &str) -> String {
+    let one_line = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut message = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        let (before, from) = rest.split_at(at);
+        message.push_str(before);
+        if let Some(after) = from.strip_prefix("{task_id}") {
+            message.push_str(id.as_str());
+            rest = after;
+        } else if let Some(after) = from.strip_prefix("{task_name}") {
+            message.push_str(&one_line);
+            rest = after;
+        } else {
+            message.push('{');
+            rest = from.get(1..).unwrap_or_default();
+        }
+    }
+    message.push_str(rest);
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commit_message_never_expands_text_of_a_task() {
+        let text = commit_message("autodev: {task_id} - {task_name} {x}", &TaskId::new("P0-1"), "use {task_id}\n now");
+        assert_eq!(text, "autodev: P0-1 - use {task_id} now {x}");
+    }
+}

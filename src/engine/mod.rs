@@ -1,0 +1,266 @@
+//! Floor 3: acts on what `logic` decides, and decides nothing itself.
+//!
+//! [`run`] is one `autodev run`: it takes the lock, settles what a killed run left, and then asks `logic::decide` what
+//! comes next until there is nothing more. Each thing it does is journaled before and after. One task at a time, in
+//! the project's own directory.
+
+mod attempt;
+pub mod backup;
+pub mod check;
+mod integrate;
+mod live;
+pub mod look;
+pub mod project;
+mod preview;
+pub mod queue;
+mod recovery;
+pub mod reopen;
+pub mod signals;
+pub mod sinks;
+pub mod store;
+pub mod tree;
+mod verify;
+
+use anyhow::{Context, Result, bail};
+
+use crate::backend::{self, Backend, Invocation, Version};
+use crate::git::Git;
+use crate::logic::{self, Next};
+use crate::model::{
+    BackendName, BlockAction, Effect, EventKind, Limits, RunStart, Settings,
+};
+use crate::sys;
+use crate::sys::guard::Guard;
+use crate::sys::lock::{LockNote, RunLock};
+use crate::sys::proc::{Spec, Stdin};
+use project::Project;
+use queue::{QueueKeeper, Suspect};
+use signals::Stop;
+use sinks::{Audience, Sinks};
+use store::Store;
+use tree::Tree;
+
+/// What the command line adds to the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Only show what would be done.
+    pub dry_run: bool,
+}
+
+/// One run under way: everything that the effects need.
+pub(crate) struct Engine {
+    project: Project,
+    store: Store,
+    queue: QueueKeeper,
+    tree: Tree,
+    git: Option<Git>,
+    backend: &'static dyn Backend,
+    version: Option<Version>,
+    is_root: bool,
+    stop: Stop,
+    recent_commits: Vec<(String, String)>,
+}
+
+/// Runs the queue and returns the exit code: 0 done, 1 a person must act, 2 some task is blocked, 130 stopped.
+///
+/// # Errors
+/// When the run cannot begin (another run, a broken task.json, a missing backend program) or autodev itself cannot go
+/// on (the journal cannot be written).
+pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
+    project.prepare()?;
+    let note = LockNote::new(sys::clock::now(), "run");
+    let _lock = RunLock::acquire(&project.run_lock(), &note)?;
+    let stop = Stop::listen()?;
+    sys::proc::become_subreaper();
+    let queue = QueueKeeper::load(&project)?;
+    refuse_unusable(&queue)?;
+    let name = project.config.backend.default;
+    let backend = backend::backend(name);
+    let run_id = Store::new_run_id();
+    let git = Git::open(&project.config.project.code_dir, &project.temp()).await?;
+    let exe = std::env::current_exe().context("find autodev's own program")?;
+    let version_text = probe(&project, backend, &stop).await?;
+    let sinks = Sinks::new(&project, Audience::Run);
+    let store = Store::open(&project, sinks, run_id)?;
+    // Ends every process of this run if this process is killed; it ends by itself when we do.
+    let _guard = Guard::start(&exe, store.run().as_str()).context("start the guardian process")?;
+    let tree = Tree::open(&project)?;
+    let mut engine = Engine {
+        is_root: nix::unistd::geteuid().is_root(),
+        version: version_text.as_deref().and_then(backend::probe::parse_version),
+        recent_commits: Vec::new(),
+        project,
+        store,
+        queue,
+        tree,
+        git,
+        backend,
+        stop,
+    };
+    let result = engine.work(&options, version_text.unwrap_or_default()).await;
+    engine.store.flush();
+    result
+}
+
+impl Engine {
+    async fn work(&mut self, options: &RunOptions, backend_version: String) -> Result<i32> {
+        self.recover().await?;
+        self.store.catch_up_sinks();
+        let start = RunStart {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            host: sys::lock::host_name(),
+            backend: self.backend.name().as_str().to_owned(),
+            backend_version,
+            project: self.project.config.project.name.clone(),
+            settings: self.settings(options),
+        };
+        self.store.record(vec![EventKind::RunStarted(Box::new(start))])?;
+        for warning in self.project.warnings.clone() {
+            self.warn(warning)?;
+        }
+        self.root_warning()?;
+        if self.project.config.run.reset_tasks_on_start && !options.dry_run {
+            self.queue.reset_all(&mut self.store)?;
+        }
+        loop {
+            self.store.catch_up()?;
+            self.note_stop()?;
+            self.queue.refresh(&mut self.store, Suspect::Person)?;
+            match logic::decide(&self.store.state, sys::clock::now()) {
+                Next::Record(kinds) => self.store.record(kinds)?,
+                Next::Perform(Effect::Stop) => break,
+                Next::Perform(effect) => self.perform(effect).await?,
+            }
+        }
+        Ok(self.store.state.run.exit_code.unwrap_or(1))
+    }
+
+    async fn perform(&mut self, effect: Effect) -> Result<()> {
+        match effect {
+            Effect::SaveQueue => self.queue.save(&mut self.store),
+            Effect::OpenTask { task } => self.open_task(&task).await,
+            Effect::RunAttempt { attempt } => self.run_attempt(attempt).await,
+            Effect::Verify { attempt } => self.verify(attempt).await,
+            Effect::Commit { attempt } => self.commit(attempt).await,
+            Effect::Salvage => self.salvage().await,
+            Effect::Wait { until } => self.wait(until).await,
+            Effect::Preview { task } => self.preview(&task).await,
+            Effect::Stop => Ok(()),
+        }
+    }
+
+    fn settings(&self, options: &RunOptions) -> Settings {
+        let config = &self.project.config;
+        Settings {
+            limits: Limits {
+                max_retries: config.run.max_retries,
+                max_tasks: config.run.max_tasks,
+                max_epochs: config.run.max_epochs,
+                delay_seconds: config.run.delay_between_tasks,
+                no_progress_threshold: config.circuit_breaker.no_progress_threshold,
+                repeated_error_threshold: config.circuit_breaker.repeated_error_threshold,
+                rate_limit_cooldown: config.circuit_breaker.rate_limit_cooldown,
+            },
+            commits: config.git.auto_commit && self.git.is_some(),
+            on_block: if self.git.is_some() { config.git.on_block } else { BlockAction::Keep },
+            dry_run: options.dry_run,
+        }
+    }
+
+    /// Journals a signal that has come since the last look.
+    fn note_stop(&mut self) -> Result<()> {
+        let Some(signal) = self.stop.signal() else { return Ok(()) };
+        if self.store.state.run.stop.is_some() {
+            return Ok(());
+        }
+        self.store.record(vec![EventKind::StopRequested { signal: signal.to_owned() }])
+    }
+
+    fn warn(&mut self, text: String) -> Result<()> {
+        self.store.record(vec![EventKind::Note { level: "warning".to_owned(), text }])
+    }
+
+    fn root_warning(&mut self) -> Result<()> {
+        let run = &self.project.config.run;
+        if self.is_root && self.backend.name() == BackendName::Claude && run.root_mode.disable_skip_permissions {
+            let mode = run.root_mode.fallback_permission_mode.clone();
+            self.warn(format!("running as root: claude runs with permission mode {mode} ([run.root_mode])"))?;
+        }
+        Ok(())
+    }
+
+    /// Sleeps; a stop request ends the sleep at once, an edit of task.json is noticed within a second.
+    async fn wait(&mut self, until: chrono::DateTime<chrono::Utc>) -> Result<()> {
+        self.store.flush();
+        let left = (until - sys::clock::now()).to_std().unwrap_or_default();
+        // The wall clock may jump (suspend, NTP): look again at least every second.
+        let nap = left.min(std::time::Duration::from_secs(1));
+        tokio::select! {
+            () = tokio::time::sleep(nap) => {}
+            () = self.stop.requested() => {}
+        }
+        Ok(())
+    }
+}
+
+/// A queue that could be read but cannot be worked on.
+fn refuse_unusable(queue: &QueueKeeper) -> Result<()> {
+    for (at, task) in queue.queue().tasks.iter().enumerate() {
+        if task.id.is_empty() {
+            bail!("task.json: tasks[{at}] has no id; give it one");
+        }
+        if task.strategy() == "iterative" && !task.status.passes && !task.status.blocked {
+            bail!(
+                "task.json: task {} asks for execution.strategy = iterative, which this version does not run yet; \
+                 use single_pass",
+                task.id
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the backend's program is there, and asks for its version once.
+async fn probe(project: &Project, backend: &'static dyn Backend, stop: &Stop) -> Result<Option<String>> {
+    let Some(mut spec) = backend::probe::spec(backend, &project.config) else { return Ok(None) };
+    let path = sys::env::raw("PATH");
+    if sys::which::find(&spec.program, path.as_deref(), &spec.cwd).is_none() {
+        bail!(
+            "backend {}: the program {} is not on PATH; install it, or set [backend.{}].program",
+            backend.name().as_str(),
+            spec.program.display(),
+            backend.name().as_str()
+        );
+    }
+    spec.wall = Some(std::time::Duration::from_secs(10));
+    let mut output = Vec::new();
+    let mut keep = |happening: sys::proc::Happening<'_>| {
+        if let sys::proc::Happening::Output(_, bytes) = happening
+            && output.len() < 4096
+        {
+            output.extend_from_slice(bytes);
+        }
+    };
+    // A program that does not answer is taken as of unknown version.
+    match sys::proc::run(spec, stop.for_child(), &mut keep).await {
+        Ok(ended) if ended.code == 0 => {
+            let text = String::from_utf8_lossy(&output);
+            Ok(text.lines().map(str::trim).find(|line| !line.is_empty()).map(|line| line.chars().take(200).collect()))
+        }
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+/// Turns what a backend asks for into a process.
+pub(crate) fn spec_of(invocation: Invocation, cwd: &std::path::Path) -> Result<Spec, String> {
+    for dir in &invocation.make_dirs {
+        std::fs::create_dir_all(dir).map_err(|error| format!("create {}: {error}", dir.display()))?;
+    }
+    let mut spec = Spec::new(invocation.program, cwd);
+    spec.args = invocation.args;
+    spec.env = invocation.env;
+    spec.env_remove = invocation.env_remove;
+    spec.stdin = invocation.stdin.map_or(Stdin::Null, Stdin::Bytes);
+    Ok(spec)
+}

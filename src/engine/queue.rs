@@ -1,0 +1,276 @@
+//! task.json in a running process: what people change is taken over, what agents change of the runner's fields is undone,
+//! what the journal has is written back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::project::Project;
+use super::sinks::{Audience, Sinks};
+use super::store::Store;
+use crate::model::{EventKind, State, Status, StatusField, Task, TaskId, TaskState};
+use crate::plan::{self, Caps, QueueError, QueueFile};
+use crate::sys;
+use crate::sys::fs::Durability;
+use crate::sys::killpoint;
+
+/// Who may have changed task.json since it was last read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    /// A person or one of our own commands: statuses are taken over.
+    Person,
+    /// An agent or a check it wrote: statuses are put back.
+    Agent,
+}
+
+/// The queue file of a project and how to write it.
+pub struct QueueKeeper {
+    file: QueueFile,
+    path: PathBuf,
+    lock: PathBuf,
+    caps: Caps,
+}
+
+impl QueueKeeper {
+    /// Reads task.json.
+    ///
+    /// # Errors
+    /// When it is missing or has errors; the file is untouched.
+    pub fn load(project: &Project) -> Result<Self, QueueError> {
+        let path = project.config.files.task_json.clone();
+        let caps = caps(project);
+        let file = QueueFile::load(&path, &caps)?;
+        Ok(Self { file, path, lock: project.queue_lock(), caps })
+    }
+
+    /// Returns the task with this id as it is in the file.
+    pub fn task(&self, id: &TaskId) -> Option<&Task> {
+        self.file.queue().tasks.iter().find(|task| &task.id == id)
+    }
+
+    /// Returns the whole queue.
+    pub fn queue(&self) -> &crate::model::Queue {
+        self.file.queue()
+    }
+
+    /// Takes over what has changed in the file since the journal last saw it.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn refresh(&mut self, store: &mut Store, suspect: Suspect) -> Result<()> {
+        if !self.file.is_current() {
+            self.reload(store)?;
+        }
+        self.report(store, suspect)
+    }
+
+    /// Reads the file again; a broken one is kept aside and replaced by what was last read.
+    fn reload(&mut self, store: &mut Store) -> Result<()> {
+        match QueueFile::load(&self.path, &self.caps) {
+            Ok(file) => {
+                self.file = file;
+                Ok(())
+            }
+            Err(error) => {
+                let kept_as = self.file.put_back(&self.lock).context("keep a broken task.json aside")?;
+                let kept_as = kept_as.map(|path| path.display().to_string()).unwrap_or_default();
+                store.record(vec![EventKind::QueueBroken { kept_as, reason: error.to_string() }])
+            }
+        }
+    }
+
+    /// Journals how the file differs from the state, and puts back what an agent must not set.
+    fn report(&mut self, store: &mut Store, suspect: Suspect) -> Result<()> {
+        let mut events = Vec::new();
+        if suspect == Suspect::Agent {
+            events = self.undo_status_edits(store)?;
+        }
+        events.extend(difference(self.file.queue(), &store.state));
+        store.record(events)
+    }
+
+    fn undo_status_edits(&mut self, store: &Store) -> Result<Vec<EventKind>> {
+        let mut undone: Vec<(TaskId, Status, Vec<StatusField>)> = Vec::new();
+        for task in &self.file.queue().tasks {
+            // A task that the agent added has no status of ours: it starts as pending.
+            let want = store.state.task(&task.id).map(|known| known.status.clone()).unwrap_or_default();
+            let fields = differing(&task.status, &want);
+            if !fields.is_empty() {
+                undone.push((task.id.clone(), want, fields));
+            }
+        }
+        if undone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut events = Vec::new();
+        for (task, want, fields) in undone {
+            self.file.set_status(&task, &want)?;
+            events.extend(fields.into_iter().map(|field| EventKind::QueueEditUndone { task: task.clone(), field }));
+        }
+        self.write(None)?;
+        Ok(events)
+    }
+
+    /// Writes what the journal has and the file has not.
+    ///
+    /// # Errors
+    /// When the file cannot be written; it is whole then, and as it was.
+    pub fn save(&mut self, store: &mut Store) -> Result<()> {
+        self.refresh(store, Suspect::Person)?;
+        let pending = store.state.unsaved.clone();
+        for (task, unsaved) in &pending {
+            match self.file.apply(task, unsaved) {
+                Ok(_) => {}
+                // Somebody took the task out of the queue: there is nothing to write it to.
+                Err(QueueError::UnknownTask { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.write(Some(store))?;
+        killpoint::reach("queue written");
+        store.record(vec![EventKind::QueueSaved])
+    }
+
+    fn write(&mut self, store: Option<&mut Store>) -> Result<()> {
+        if let Some(store) = store {
+            let digest = self.file.digest_of_render().to_string();
+            store.record(vec![EventKind::QueueSaving { digest }])?;
+        }
+        killpoint::reach("before queue write");
+        self.file.save(&self.lock, Durability::Synced).with_context(|| format!("write {}", self.path.display()))?;
+        Ok(())
+    }
+
+    /// Makes every task pending (`reset_tasks_on_start`) and journals that.
+    ///
+    /// # Errors
+    /// When task.json or the journal cannot be written.
+    pub fn reset_all(&mut self, store: &mut Store) -> Result<()> {
+        self.file.reset(None);
+        if !self.file.is_changed() {
+            return Ok(());
+        }
+        self.write(None)?;
+        self.report(store, Suspect::Person)
+    }
+
+    /// After a crash: whether the write that was under way had been finished.
+    pub fn holds(&self, digest: &str) -> bool {
+        self.file.digest_on_disk().to_string() == digest
+    }
+}
+
+/// Caps of the lists in task.json.
+pub fn caps(project: &Project) -> Caps {
+    let reflection = &project.config.reflection;
+    Caps {
+        history: reflection.max_attempt_history_entries as usize,
+        notes: reflection.max_learning_notes as usize,
+        journal: reflection.max_project_learning_entries as usize,
+    }
+}
+
+/// Returns the event that brings the state up to the queue; none when they agree.
+pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<EventKind> {
+
+    let same_order = queue.tasks.len() == state.tasks.len()
+        && queue.tasks.iter().zip(&state.tasks).all(|(task, known)| task.id == known.id);
+    let known: BTreeMap<&TaskId, &TaskState> = state.tasks.iter().map(|task| (&task.id, task)).collect();
+    let changed: Vec<TaskState> = queue
+        .tasks
+        .iter()
+        .filter(|task| known.get(&task.id).is_none_or(|known| !says_the_same(task, known)))
+        .map(brief)
+        .collect();
+    let is_new_name = !queue.project.is_empty() && queue.project != state.project;
+    if same_order && changed.is_empty() && !is_new_name {
+        return None;
+    }
+    let order = (!same_order).then(|| queue.tasks.iter().map(|task| task.id.clone()).collect());
+    Some(EventKind::QueueSeen { project: queue.project.clone(), order, changed })
+}
+
+fn says_the_same(task: &Task, known: &TaskState) -> bool {
+    task.title == known.title
+        && task.status == known.status
+        && task.mode() == known.mode
+        && task.strategy() == known.strategy
+        && task.completion_kind() == known.completion_kind
+        && task.completion_name() == known.completion_name
+        && task.completion_target() == known.completion_target
+}
+
+/// Returns what status views need of a task.
+pub fn brief(task: &Task) -> TaskState {
+    TaskState {
+        id: task.id.clone(),
+        title: task.title.clone(),
+        status: task.status.clone(),
+        mode: task.mode().to_owned(),
+        strategy: task.strategy().to_owned(),
+        completion_kind: task.completion_kind().to_owned(),
+        completion_name: task.completion_name().to_owned(),
+        completion_target: task.completion_target(),
+    }
+}
+
+fn differing(is: &Status, want: &Status) -> Vec<StatusField> {
+    let mut fields = Vec::new();
+    if is.passes != want.passes {
+        fields.push(StatusField::Passes);
+    }
+    if is.blocked != want.blocked {
+        fields.push(StatusField::Blocked);
+    }
+    if is.block_reason != want.block_reason {
+        fields.push(StatusField::BlockReason);
+    }
+    if is.blocked_at != want.blocked_at {
+        fields.push(StatusField::BlockedAt);
+    }
+    fields
+}
+
+/// What a `task` command did.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// As the command counts: fields or tasks.
+    pub count: usize,
+    /// Where the file as it was before is kept.
+    pub backup: Option<PathBuf>,
+}
+
+/// Changes task.json on behalf of a person, beside a run if there is one, and journals every status that changed.
+/// Nothing is written, and no backup made, when `edit` counts nothing.
+///
+/// # Errors
+/// When task.json is missing or has errors (it is untouched then), or cannot be written.
+pub fn change(
+    project: &Project,
+    by: &str,
+    with_backup: bool,
+    mut edit: impl FnMut(&mut QueueFile) -> Result<usize, QueueError>,
+) -> Result<Change> {
+    let path = &project.config.files.task_json;
+    let caps = caps(project);
+    if edit(&mut QueueFile::load(path, &caps)?)? == 0 {
+        return Ok(Change { count: 0, backup: None });
+    }
+    project.prepare()?;
+    let backup = if with_backup { Some(plan::backup(path, sys::clock::now())?) } else { None };
+    let mut count = 0;
+    let mut changed = Vec::new();
+    plan::update(path, &project.queue_lock(), &caps, |file| {
+        let before = file.statuses();
+        count = edit(file)?;
+        changed = file.statuses().into_iter().zip(before).filter(|(after, before)| after != before).collect();
+        Ok(count > 0)
+    })?;
+    let events = changed
+        .into_iter()
+        .map(|((task, status), _)| EventKind::StatusSet { task, status, by: by.to_owned() })
+        .collect();
+    Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?.record(events)?;
+    Ok(Change { count, backup })
+}

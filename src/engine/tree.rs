@@ -1,0 +1,93 @@
+//! The project's tree: scans, and the manifests that tasks and attempts began from.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use super::project::Project;
+use crate::model::{Change, RelPath};
+use crate::snapshot::{Manifest, Rules, Scanner};
+
+/// Scans of one project.
+pub struct Tree {
+    scanner: Scanner,
+    dir: PathBuf,
+    /// The manifest loaded last, by name: a task asks for the same base again and again.
+    loaded: Option<(String, Arc<Manifest>)>,
+}
+
+impl Tree {
+    /// Prepares scanning; nothing is read yet but the stat index.
+    ///
+    /// # Errors
+    /// When a glob of `[snapshot]` is not one.
+    pub fn open(project: &Project) -> Result<Self> {
+        let config = &project.config;
+        let code_dir = &config.project.code_dir;
+        let rules = Rules::new(&config.snapshot, code_dir, &project.own_paths())?;
+        let scanner = Scanner::open(code_dir, &config.snapshot.watch_dirs, rules, &project.index());
+        Ok(Self { scanner, dir: project.snapshots(), loaded: None })
+    }
+
+    /// Scans the tree as it is now.
+    ///
+    /// # Errors
+    /// When a watch directory cannot be read.
+    pub fn scan(&mut self) -> Result<Manifest> {
+        Ok(self.scanner.scan()?)
+    }
+
+    /// Returns a probe for idle detection: whether any file has changed since it was last asked.
+    pub fn activity_probe(&self) -> Box<dyn FnMut() -> bool + Send> {
+        let prober = self.scanner.prober();
+        let mut last = prober.stamp();
+        Box::new(move || {
+            let stamp = prober.stamp();
+            std::mem::replace(&mut last, stamp) != stamp
+        })
+    }
+
+    /// Keeps a manifest under a name.
+    ///
+    /// # Errors
+    /// When `.autodev/snapshots/` cannot be written.
+    pub fn keep(&mut self, name: &str, manifest: Manifest) -> Result<()> {
+        manifest.save(&self.dir.join(name)).context("keep a snapshot")?;
+        self.loaded = Some((name.to_owned(), Arc::new(manifest)));
+        Ok(())
+    }
+
+    /// Returns a kept manifest.
+    ///
+    /// # Errors
+    /// When it is missing or damaged.
+    pub fn kept(&mut self, name: &str) -> Result<Arc<Manifest>> {
+        if let Some((loaded, manifest)) = &self.loaded
+            && loaded == name
+        {
+            return Ok(Arc::clone(manifest));
+        }
+        let manifest = Arc::new(Manifest::load(&self.dir.join(name))?);
+        self.loaded = Some((name.to_owned(), Arc::clone(&manifest)));
+        Ok(manifest)
+    }
+
+    /// Forgets a kept manifest; one that is gone already is fine.
+    pub fn forget(&mut self, name: &str) {
+        let _ = std::fs::remove_file(self.dir.join(name));
+        if self.loaded.as_ref().is_some_and(|(loaded, _)| loaded == name) {
+            self.loaded = None;
+        }
+    }
+
+    /// Returns what differs between a kept manifest and `now`, among the given paths.
+    ///
+    /// # Errors
+    /// As [`Tree::kept`].
+    pub fn changed(&mut self, base: &str, touched: &BTreeSet<RelPath>, now: &Manifest) -> Result<Vec<Change>> {
+        let base = self.kept(base)?;
+        Ok(now.changed_among(touched, &base))
+    }
+}
