@@ -156,6 +156,9 @@ pub enum EventKind {
     AttemptFailed {
         /// Which task.
         task: TaskId,
+        /// Its title.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
         /// Which attempt.
         attempt: u32,
         /// As in `attempt_history`: 99 when the verification failed.
@@ -164,8 +167,14 @@ pub enum EventKind {
         summary: String,
         /// At most 10.
         errors: Vec<String>,
+        /// What was learnt.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
         /// What the task has changed so far.
         changed: Vec<RelPath>,
+        /// What the checks found, when it got that far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<GateReport>,
     },
     /// Decision: wait.
     Paused {
@@ -208,6 +217,9 @@ pub enum EventKind {
     TaskCompleted {
         /// Which.
         task: TaskId,
+        /// Its title.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
         /// The attempt that passed.
         attempt: u32,
         /// One line.
@@ -216,6 +228,9 @@ pub enum EventKind {
         notes: Vec<String>,
         /// What it changed.
         changed: Vec<RelPath>,
+        /// What the checks found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<GateReport>,
         /// Its commit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<String>,
@@ -247,8 +262,17 @@ pub enum EventKind {
     TaskBlocked {
         /// Which.
         task: TaskId,
+        /// Its title.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
         /// Why.
         reason: String,
+        /// What it had changed, sorted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<RelPath>,
+        /// The ref that holds its leftovers, when they were moved away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        salvage: Option<String>,
     },
     /// A person took a task out of the runner's hands while it was open; its work stays in the tree.
     TaskDropped {
