@@ -6,3 +6,4 @@ pub mod journal;
 pub mod logic;
 pub mod model;
 pub mod sys;
+pub mod view;
