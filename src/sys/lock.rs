@@ -271,7 +271,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        let _turn = FileLock::wait(&lock, Duration::from_secs(60)).unwrap();
+                        let _turn = FileLock::wait(&lock, Duration::from_mins(1)).unwrap();
                         let count: u32 = std::fs::read_to_string(&counter).unwrap().parse().unwrap();
                         std::fs::write(&counter, (count + 1).to_string()).unwrap();
                     }

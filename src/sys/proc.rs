@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::ChildStdin;
 
 use self::course::Course;
+pub(super) use self::start::in_own_session;
 pub use self::tree::become_subreaper;
 
 /// What to run and within which bounds. `Spec::new(program)` gives the defaults.
@@ -192,7 +193,7 @@ pub async fn run(spec: Spec, mut stop: StopSignal, on: &mut dyn FnMut(Happening<
         // Every branch is cancel-safe: waiting, reading and watching lose nothing when dropped, and `feed` is pinned
         // outside of the loop.
         tokio::select! {
-            status = child.wait(), if !course.has_ended() => course.ended(start::code(status)),
+            status = child.wait(), if !course.has_ended() => course.ended(start::code(&status)),
             count = piece(&mut out, &mut out_piece), if out.is_some() => match out_piece.get(..count) {
                 Some(bytes) if count > 0 => {
                     course.heard();

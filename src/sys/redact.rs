@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::{Captures, Regex};
 
@@ -112,13 +112,7 @@ static ANCHORS: LazyLock<Regex> = LazyLock::new(|| {
     let anchors: Vec<String> = SHAPES.iter().flat_map(|it| it.anchors).map(|it| regex::escape(it)).collect();
     compile(&anchors.join("|"))
 });
-static PATTERNS: LazyLock<Vec<LazyLock<Regex, Box<dyn FnOnce() -> Regex + Send>>>> = LazyLock::new(|| {
-    let lazy = |shape: &'static Shape| {
-        let compile: Box<dyn FnOnce() -> Regex + Send> = Box::new(|| compile(shape.pattern));
-        LazyLock::new(compile)
-    };
-    SHAPES.iter().map(lazy).collect()
-});
+static PATTERNS: [OnceLock<Regex>; SHAPES.len()] = [const { OnceLock::new() }; SHAPES.len()];
 
 fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a test compiles every pattern")
@@ -162,10 +156,11 @@ impl Redactor {
         if !ANCHORS.is_match(&text) {
             return text;
         }
-        SHAPES.iter().zip(PATTERNS.iter()).fold(text, |text, (shape, pattern)| {
+        SHAPES.iter().zip(&PATTERNS).fold(text, |text, (shape, pattern)| {
             if !shape.anchors.iter().any(|anchor| text.contains(anchor)) {
                 return text;
             }
+            let pattern = pattern.get_or_init(|| compile(shape.pattern));
             let replaced = pattern.replace_all(&text, |found: &Captures<'_>| masked(shape, found));
             match replaced {
                 Cow::Owned(replaced) => Cow::Owned(replaced),

@@ -191,8 +191,8 @@ pub fn file_tail(path: &Path, lines: usize, max_bytes: u64) -> Result<String, Pa
     if lines == 0 || text.is_empty() {
         return Ok(String::new());
     }
-    let ends = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-    let begin = ends.skip(lines - 1).next().map_or(0, |at| at + 1);
+    let mut ends = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+    let begin = ends.nth(lines - 1).map_or(0, |at| at + 1);
     Ok(String::from_utf8_lossy(text.get(begin..).unwrap_or_default()).into_owned())
 }
 

@@ -108,14 +108,15 @@ impl Course {
     /// The run is asked to stop.
     pub(super) fn asked(&mut self, urgency: Urgency) {
         match (urgency, &self.phase) {
-            (Urgency::None, _) | (_, Phase::Killing { .. } | Phase::Draining { .. } | Phase::Over) => {}
-            (Urgency::Stop, Phase::Ending { .. }) => {}
             (Urgency::Stop, Phase::Running) => self.end_for(Cause::Stopped),
             (Urgency::Kill, Phase::Running) => {
                 self.cause = Cause::Stopped;
                 self.kill();
             }
             (Urgency::Kill, Phase::Ending { .. }) => self.kill(),
+            (Urgency::None, _)
+            | (Urgency::Stop, Phase::Ending { .. })
+            | (_, Phase::Killing { .. } | Phase::Draining { .. } | Phase::Over) => {}
         }
     }
 

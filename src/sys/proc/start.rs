@@ -88,7 +88,7 @@ fn explain(error: io::Error, spec: &Spec) -> io::Error {
 }
 
 /// Exit code, or minus the number of the signal.
-pub(super) fn code(status: io::Result<ExitStatus>) -> i32 {
+pub(super) fn code(status: &io::Result<ExitStatus>) -> i32 {
     match status {
         Ok(status) => status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)),
         // The child was ours and is gone, but its status is lost: not a success.

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use nix::unistd::Pid;
 
 use super::start::MARKER;
 use super::table::{self, Process};
+use crate::sys::guard;
 
 /// A child that runs, as the registry knows it.
 #[derive(Clone, Debug)]
@@ -63,18 +65,20 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(())
 }
 
-/// Declares a child of ours that is nobody's stray. The id must stay ours, that is: it is not waited for before
-/// [`let_go`].
-pub(in crate::sys) fn keep(create: impl FnOnce() -> io::Result<i32>) -> io::Result<()> {
+/// Starts a child of ours that is nobody's stray.
+pub(in crate::sys) fn keep(create: impl FnOnce() -> io::Result<Child>) -> io::Result<Child> {
     let mut registry = registry();
-    let pid = create()?;
-    registry.kept.push(pid);
-    Ok(())
+    let child = create()?;
+    registry.kept.push(child.id() as i32);
+    Ok(child)
 }
 
-/// Takes back [`keep`].
-pub(in crate::sys) fn let_go(pid: i32) {
-    registry().kept.retain(|&kept| kept != pid);
+/// Takes back [`keep`]. A child that still runs stays kept: its id is still in use.
+pub(in crate::sys) fn let_go(child: &mut Child) {
+    if !matches!(child.try_wait(), Ok(None)) {
+        let pid = child.id() as i32;
+        registry().kept.retain(|&kept| kept != pid);
+    }
 }
 
 /// A started child with everything below it. Dropping it before [`Tree::settled`] kills all of it.
@@ -82,6 +86,8 @@ pub(super) struct Tree {
     no: u64,
     pid: i32,
     start: u64,
+    /// Start time per id of every member ever seen. What was seen once stays a member when its parents are gone.
+    known: HashMap<i32, u64>,
     is_settled: bool,
 }
 
@@ -98,7 +104,8 @@ pub(super) fn register<T>(
     registry.next += 1;
     registry.live.push(Live { no, pid, start, marker });
     drop(registry);
-    Ok((child, Tree { no, pid, start, is_settled: false }))
+    guard::note_started(pid, start);
+    Ok((child, Tree { no, pid, start, known: HashMap::from([(pid, start)]), is_settled: false }))
 }
 
 /// `AUTODEV_RUN_ID=value`, as it stands in an environment.
@@ -128,11 +135,13 @@ impl Tree {
         }
         let Some(children) = table::own_children() else { return false };
         let registry = registry();
-        children.iter().all(|pid| registry.live.iter().any(|it| it.pid == *pid) || registry.kept.contains(pid))
+        children
+            .iter()
+            .all(|pid| registry.live.iter().any(|it| it.no != self.no && it.pid == *pid) || registry.kept.contains(pid))
     }
 
     /// The living processes of the tree, the child included. Orphans of ours that have ended are cleared away.
-    pub(super) fn members(&self) -> Vec<Process> {
+    pub(super) fn members(&mut self) -> Vec<Process> {
         if cfg!(not(target_os = "linux")) {
             return self.group();
         }
@@ -145,7 +154,11 @@ impl Tree {
             // It may have been cleared away by another thread meanwhile.
             waitpid(Pid::from_raw(process.pid), Some(WaitPidFlag::WNOHANG)).ok();
         }
-        table.iter().filter(|it| !it.is_dead && view.belongs(it, self.no, &mut table::carries)).copied().collect()
+        let belongs = |it: &&Process| !it.is_dead && view.belongs(it, self.no, &self.known, &mut table::carries);
+        let members: Vec<Process> = table.iter().filter(belongs).copied().collect();
+        drop(registry);
+        self.known.extend(members.iter().map(|it| (it.pid, it.start)));
+        members
     }
 
     /// Without a process table: the process group stands for everything in it.
@@ -180,7 +193,7 @@ impl Tree {
     }
 
     /// Kills everything, waiting for it without letting go of the thread; for a run that is abandoned.
-    fn kill_now(&self) {
+    fn kill_now(&mut self) {
         // 1 s: killing 50 forking processes takes about 20 ms.
         let limit = Instant::now() + Duration::from_secs(1);
         while Instant::now() < limit {
@@ -200,6 +213,7 @@ impl Drop for Tree {
             self.kill_now();
         }
         registry().live.retain(|it| it.no != self.no);
+        guard::note_ended(self.pid);
     }
 }
 
@@ -263,9 +277,16 @@ impl<'a> View<'a> {
         Self { by_pid, live: &registry.live, ending, kept: &registry.kept, me, my_session, ancestors, adopts }
     }
 
-    fn belongs(&self, process: &Process, no: u64, carries: &mut dyn FnMut(i32, &[u8]) -> bool) -> bool {
+    /// Whether a process belongs to child `no`, of which these processes are known.
+    fn belongs(
+        &self,
+        process: &Process,
+        no: u64,
+        known: &HashMap<i32, u64>,
+        carries: &mut dyn FnMut(i32, &[u8]) -> bool,
+    ) -> bool {
         let Some(live) = self.live.iter().find(|it| it.no == no) else { return false };
-        match self.claim(process) {
+        match self.claim(process, no, known) {
             Claim::Proved(owner) => owner == no,
             Claim::Own => false,
             Claim::Adopted => {
@@ -286,7 +307,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn claim(&self, process: &Process) -> Claim {
+    fn claim(&self, process: &Process, no: u64, known: &HashMap<i32, u64>) -> Claim {
         if self.ancestors.contains(&process.pid) {
             return Claim::Own;
         }
@@ -296,7 +317,12 @@ impl<'a> View<'a> {
             if node.pid == self.me || self.kept.contains(&node.pid) {
                 return Claim::Own;
             }
-            if let Some(live) = self.live.iter().find(|it| Self::is_child(it, node) || self.is_in_session(it, node)) {
+            let is_known = known.get(&node.pid) == Some(&node.start);
+            if is_known || known.get(&node.session).is_some_and(|start| self.opened(*start, node)) {
+                return Claim::Proved(no);
+            }
+            let is_opener = |it: &&Live| it.pid == node.session && self.opened(it.start, node);
+            if let Some(live) = self.live.iter().filter(|it| it.no != no).find(is_opener) {
                 return Claim::Proved(live.no);
             }
             if node.parent == self.me {
@@ -310,15 +336,11 @@ impl<'a> View<'a> {
         Claim::Foreign
     }
 
-    fn is_child(live: &Live, node: &Process) -> bool {
-        node.pid == live.pid && node.start == live.start
-    }
-
-    /// The number of a session is that of its first process and is not reused while the session has members. If
-    /// another process has the number, then the child's session is gone.
-    fn is_in_session(&self, live: &Live, node: &Process) -> bool {
-        let is_current = || self.by_pid.get(&live.pid).is_none_or(|leader| leader.start == live.start);
-        node.session == live.pid && is_current()
+    /// Whether the session of a process is the one that was opened by the process with its number and this start time.
+    /// The number of a session is not reused while the session has members; if another process has it, then
+    /// that session is gone.
+    fn opened(&self, start: u64, member: &Process) -> bool {
+        self.by_pid.get(&member.session).is_none_or(|leader| leader.start == start)
     }
 
     /// A child of ours that neither we nor a library of ours started: those are registered, or in our session.
@@ -327,7 +349,7 @@ impl<'a> View<'a> {
             && process.parent == self.me
             && Some(process.session) != self.my_session
             && !self.kept.contains(&process.pid)
-            && !self.live.iter().chain(self.ending).any(|it| Self::is_child(it, process))
+            && !self.live.iter().chain(self.ending).any(|it| it.pid == process.pid && it.start == process.start)
     }
 }
 
