@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod env;
 pub mod fs;
+pub mod guard;
 pub mod hash;
 pub mod killpoint;
 pub mod lock;

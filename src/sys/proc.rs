@@ -1,8 +1,29 @@
-//! Runs one child at a time: session of its own, output drained while it runs, wall and idle limits, kill ladder.
+//! Runs a child to its end: session of its own, output drained while it runs, wall and idle limits, kill ladder.
+//!
+//! It does not interpret output, does not log, and keeps nothing: what the child prints goes to the caller in pieces,
+//! and the caller's pace is the child's pace. Invariant: when [`run`] is over, however it ends, every process the child
+//! left behind has been killed, also those that moved to another session or were orphaned, and no process that
+//! only looks like one of them (a reused process id) has been touched.
+//!
+//! `start` is the one place that creates processes, `table` reads the process table, `tree` says who belongs to
+//! whom, `hang` judges silence, `course` is the way from start to end without any waiting in it.
+
+mod course;
+mod hang;
+mod start;
+pub(super) mod table;
+pub(super) mod tree;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::ChildStdin;
+
+use self::course::Course;
+pub(super) use self::start::in_own_session;
+pub use self::tree::become_subreaper;
 
 /// What to run and within which bounds. `Spec::new(program)` gives the defaults.
 pub struct Spec {
@@ -134,11 +155,134 @@ impl Spec {
     }
 }
 
+/// One read takes at most this much; the size of a pipe on Linux.
+const PIECE: usize = 64 * 1024;
+
 /// Runs a child to its end and tells `on` what happens meanwhile, in order. When this returns, no descendant of the
-/// child is alive.
+/// child is alive; only a process that the kernel cannot kill within 5 seconds is left alone. Dropping the future
+/// kills the child and its descendants at once.
+///
+/// A stop that was requested before the call starts nothing and ends as [`Cause::Stopped`].
 ///
 /// # Errors
 /// Only when the child cannot be started.
-pub async fn run(_spec: Spec, _stop: StopSignal, _on: &mut dyn FnMut(Happening<'_>)) -> Result<Ended, StartError> {
-    Err(StartError { program: String::new(), source: std::io::Error::other("not written") })
+pub async fn run(spec: Spec, mut stop: StopSignal, on: &mut dyn FnMut(Happening<'_>)) -> Result<Ended, StartError> {
+    let begun = Instant::now();
+    if *stop.borrow_and_update() != Urgency::None {
+        let code = -(nix::sys::signal::Signal::SIGTERM as i32);
+        return Ok(Ended { code, cause: Cause::Stopped, duration: Duration::ZERO, strays: 0 });
+    }
+    let start::Started { mut child, tree } = start::start(&spec)?;
+    let Spec { stdin, wall, idle, grace, .. } = spec;
+    on(Happening::Spawned { pid: tree.pid(), start_ticks: tree.start_ticks() });
+
+    let mut out = child.stdout.take();
+    let mut err = child.stderr.take();
+    let (mut out_piece, mut err_piece) = (vec![0; PIECE], vec![0; PIECE]);
+    let feed = feed(child.stdin.take(), stdin);
+    tokio::pin!(feed);
+    let mut is_fed = false;
+    let mut is_stoppable = true;
+    let mut course = Course::new(tree, begun, wall, idle, grace);
+
+    while !course.is_over() {
+        if out.is_none() && err.is_none() && course.is_draining() {
+            break;
+        }
+        let wake = course.wake();
+        // Every branch is cancel-safe: waiting, reading and watching lose nothing when dropped, and `feed` is pinned
+        // outside of the loop.
+        tokio::select! {
+            status = child.wait(), if !course.has_ended() => course.ended(start::code(&status)),
+            count = piece(&mut out, &mut out_piece), if out.is_some() => match out_piece.get(..count) {
+                Some(bytes) if count > 0 => {
+                    course.heard();
+                    on(Happening::Output(Stream::Out, bytes));
+                }
+                _ => out = None,
+            },
+            count = piece(&mut err, &mut err_piece), if err.is_some() => match err_piece.get(..count) {
+                Some(bytes) if count > 0 => {
+                    course.heard();
+                    on(Happening::Output(Stream::Err, bytes));
+                }
+                _ => err = None,
+            },
+            () = &mut feed, if !is_fed => is_fed = true,
+            changed = stop.changed(), if is_stoppable => match changed {
+                Ok(()) => course.asked(*stop.borrow_and_update()),
+                Err(_) => is_stoppable = false,
+            },
+            () = until(wake), if wake.is_some() => course.tick(),
+        }
+    }
+    Ok(course.finish(begun.elapsed()))
+}
+
+/// Reads a piece; 0 at the end of the stream, and when it can no longer be read.
+async fn piece<R: AsyncRead + Unpin>(pipe: &mut Option<R>, buffer: &mut [u8]) -> usize {
+    match pipe {
+        Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
+        None => 0,
+    }
+}
+
+/// Writes the child's input and closes it. A child that does not want to read it all is no error.
+async fn feed(pipe: Option<ChildStdin>, input: Stdin) {
+    if let (Some(mut pipe), Stdin::Bytes(bytes)) = (pipe, input) {
+        // Losing the error is right: the only causes are a reader that is gone (`EPIPE`) and one that is ending.
+        if pipe.write_all(&bytes).await.is_ok() {
+            pipe.shutdown().await.ok();
+        }
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    if let Some(wake) = wake {
+        tokio::time::sleep_until(wake.into()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stop() -> (tokio::sync::watch::Sender<Urgency>, StopSignal) {
+        tokio::sync::watch::channel(Urgency::None)
+    }
+
+    fn sh(script: &str) -> Spec {
+        let mut spec = Spec::new("/bin/sh", "/");
+        spec.args = vec!["-c".into(), script.into()];
+        spec
+    }
+
+    async fn end(spec: Spec) -> (Ended, Vec<u8>, Vec<u8>) {
+        let (_sender, stop) = stop();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let ended = run(spec, stop, &mut |happening| match happening {
+            Happening::Output(Stream::Out, bytes) => out.extend_from_slice(bytes),
+            Happening::Output(Stream::Err, bytes) => err.extend_from_slice(bytes),
+            Happening::Spawned { .. } => {}
+        })
+        .await
+        .unwrap();
+        (ended, out, err)
+    }
+
+    #[tokio::test]
+    async fn both_streams_and_the_exit_code_arrive() {
+        let (ended, out, err) = end(sh("echo out; echo err >&2; exit 3")).await;
+        assert_eq!((ended.code, ended.cause, ended.strays), (3, Cause::Itself, 0));
+        assert_eq!((out.as_slice(), err.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+    }
+
+    #[tokio::test]
+    async fn the_wall_limit_ends_the_child_and_what_it_started() {
+        let mut spec = sh("sleep 100 & sleep 100");
+        spec.wall = Some(Duration::from_millis(100));
+        let (ended, ..) = end(spec).await;
+        assert_eq!((ended.code, ended.cause), (-15, Cause::Wall));
+        assert!(ended.duration < Duration::from_secs(3), "{:?}", ended.duration);
+    }
 }

@@ -1,0 +1,204 @@
+//! The way of a child from start to end: what is to be done when it ends, is to be ended, or has left something behind.
+//!
+//! Never waits: it says when it wants to be woken and acts when it is told what happened.
+
+use std::time::{Duration, Instant};
+
+use super::hang::Hang;
+use super::tree::{self, Tree};
+use super::{Cause, Ended, Idle, Urgency};
+
+/// What the child left behind gets this long to end by itself. 200 ms: it is unexpected, but may have a file to close.
+const STRAY_GRACE: Duration = Duration::from_millis(200);
+/// Killing is repeated this long. A process still there is stuck in the kernel.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// Whoever still holds a pipe when everything is dead is none of ours: 500 ms of silence, or 2 s, are enough.
+const DRAIN_SILENCE: Duration = Duration::from_millis(500);
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// Bounds of the pause between two looks at the process table (a look costs 1 to 3 ms).
+const SHORT: Duration = Duration::from_millis(2);
+const LONG: Duration = Duration::from_millis(40);
+
+enum Phase {
+    /// It works.
+    Running,
+    /// It was asked to end, or has ended and what it left behind was asked.
+    Ending { limit: Option<Instant>, next: Instant, pause: Duration },
+    /// It is killed. `clear` counts the looks in a row that found nothing.
+    Killing { limit: Instant, next: Instant, pause: Duration, clear: u8 },
+    /// All is dead; the pipes may hold a rest.
+    Draining { limit: Instant, silence: Instant },
+    /// Nothing is left to do.
+    Over,
+}
+
+pub(super) struct Course {
+    tree: Tree,
+    phase: Phase,
+    cause: Cause,
+    code: Option<i32>,
+    strays: u32,
+    wall: Option<Instant>,
+    hang: Option<Hang>,
+    grace: Duration,
+}
+
+impl Course {
+    pub(super) fn new(tree: Tree, begun: Instant, wall: Option<Duration>, idle: Option<Idle>, grace: Duration) -> Self {
+        Self {
+            tree,
+            phase: Phase::Running,
+            cause: Cause::Itself,
+            code: None,
+            strays: 0,
+            // A limit beyond what the clock can count is none.
+            wall: wall.and_then(|wall| begun.checked_add(wall)),
+            hang: idle.map(|idle| Hang::new(idle, begun)),
+            grace,
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.code.is_some()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. })
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// When [`Course::tick`] is wanted.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Running => [self.wall, self.hang.as_ref().map(Hang::wake)].into_iter().flatten().min(),
+            Phase::Ending { next, .. } | Phase::Killing { next, .. } => Some(next),
+            Phase::Draining { limit, silence } => Some(limit.min(silence)),
+            Phase::Over => None,
+        }
+    }
+
+    /// There was output.
+    pub(super) fn heard(&mut self) {
+        let now = Instant::now();
+        match &mut self.phase {
+            Phase::Running => {
+                if let Some(hang) = &mut self.hang {
+                    hang.heard(now);
+                }
+            }
+            Phase::Draining { silence, .. } => *silence = now + DRAIN_SILENCE,
+            Phase::Ending { .. } | Phase::Killing { .. } | Phase::Over => {}
+        }
+    }
+
+    /// The child itself has ended.
+    pub(super) fn ended(&mut self, code: i32) {
+        self.code = Some(code);
+        match self.phase {
+            Phase::Running if self.tree.is_deserted() => self.drain(),
+            Phase::Running => self.end(STRAY_GRACE),
+            Phase::Ending { .. } | Phase::Killing { .. } => self.tick(),
+            Phase::Draining { .. } | Phase::Over => {}
+        }
+    }
+
+    /// The run is asked to stop.
+    pub(super) fn asked(&mut self, urgency: Urgency) {
+        match (urgency, &self.phase) {
+            (Urgency::Stop, Phase::Running) => self.end_for(Cause::Stopped),
+            (Urgency::Kill, Phase::Running) => {
+                self.cause = Cause::Stopped;
+                self.kill();
+            }
+            (Urgency::Kill, Phase::Ending { .. }) => self.kill(),
+            (Urgency::None, _)
+            | (Urgency::Stop, Phase::Ending { .. })
+            | (_, Phase::Killing { .. } | Phase::Draining { .. } | Phase::Over) => {}
+        }
+    }
+
+    /// A time that [`Course::wake`] named has come. Asked too early, it does nothing that matters.
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Running => {
+                if self.wall.is_some_and(|wall| now >= wall) {
+                    self.end_for(Cause::Wall);
+                } else if self.hang.as_mut().is_some_and(|hang| hang.is_hung(now, || self.tree.members())) {
+                    self.end_for(Cause::Idle);
+                }
+            }
+            Phase::Ending { limit, pause, .. } => {
+                let is_gone = self.code.is_some() && self.tree.members().is_empty();
+                if is_gone {
+                    self.drain();
+                } else if limit.is_some_and(|limit| now >= limit) {
+                    self.kill();
+                } else {
+                    let next = limit.map_or(now + pause, |limit| limit.min(now + pause));
+                    self.phase = Phase::Ending { limit, next, pause: (pause * 2).min(LONG) };
+                }
+            }
+            Phase::Killing { limit, pause, clear, .. } => self.kill_again(now, limit, pause, clear),
+            Phase::Draining { limit, silence } => {
+                if now >= limit.min(silence) {
+                    self.phase = Phase::Over;
+                }
+            }
+            Phase::Over => {}
+        }
+    }
+
+    /// Says how it was.
+    pub(super) fn finish(mut self, duration: Duration) -> Ended {
+        self.tree.settled();
+        // Without a code the child is stuck in the kernel and has a pending kill.
+        let code = self.code.unwrap_or(-(nix::sys::signal::Signal::SIGKILL as i32));
+        Ended { code, cause: self.cause, duration, strays: self.strays }
+    }
+
+    fn end_for(&mut self, cause: Cause) {
+        self.cause = cause;
+        self.end(self.grace);
+    }
+
+    fn end(&mut self, grace: Duration) {
+        let members = self.tree.members();
+        if self.code.is_some() {
+            if members.is_empty() {
+                return self.drain();
+            }
+            self.strays = u32::try_from(members.len()).unwrap_or(u32::MAX);
+        }
+        tree::ask_to_end(&members);
+        let now = Instant::now();
+        self.phase = Phase::Ending { limit: now.checked_add(grace), next: now + SHORT, pause: SHORT };
+    }
+
+    fn kill(&mut self) {
+        let now = Instant::now();
+        if self.code.is_some() && self.cause != Cause::Itself {
+            self.strays = u32::try_from(self.tree.members().len()).unwrap_or(u32::MAX);
+        }
+        self.kill_again(now, now + KILL_LIMIT, SHORT, 0);
+    }
+
+    fn kill_again(&mut self, now: Instant, limit: Instant, pause: Duration, clear: u8) {
+        let members = self.tree.members();
+        // Two empty looks in a row: a process can start another one and end while the table is read.
+        let clear = if members.is_empty() { clear.saturating_add(1) } else { 0 };
+        if (clear >= 2 && self.code.is_some()) || now >= limit {
+            return self.drain();
+        }
+        self.tree.kill(&members);
+        self.phase = Phase::Killing { limit, next: now + pause, pause: (pause * 2).min(LONG), clear };
+    }
+
+    fn drain(&mut self) {
+        let now = Instant::now();
+        self.phase = Phase::Draining { limit: now + DRAIN_LIMIT, silence: now + DRAIN_SILENCE };
+    }
+}

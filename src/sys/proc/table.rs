@@ -1,0 +1,125 @@
+//! Reads the process table of Linux (`/proc`). On other systems the table is empty and `tree` works with process groups.
+//!
+//! A process is identified by its id *and* its start time: ids are reused.
+
+/// One process at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sys) struct Process {
+    pub(in crate::sys) pid: i32,
+    pub(in crate::sys) parent: i32,
+    pub(in crate::sys) group: i32,
+    pub(in crate::sys) session: i32,
+    /// Clock ticks since boot.
+    pub(in crate::sys) start: u64,
+    /// Clock ticks used by it and by the children it has waited for.
+    pub(in crate::sys) cpu: u64,
+    /// Ended, but not yet waited for by its parent.
+    pub(in crate::sys) is_dead: bool,
+    /// Stopped by a signal.
+    pub(in crate::sys) is_stopped: bool,
+}
+
+impl Process {
+    /// Whether this is still the process it was when it was read.
+    pub(in crate::sys) fn is_same(&self) -> bool {
+        read(self.pid).is_some_and(|it| it.start == self.start)
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(in crate::sys) use linux::{all, carries, own_children, read};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs::{self, File};
+    use std::io::Read;
+
+    use super::Process;
+
+    /// The whole table, in no order. Processes that end meanwhile may be missing.
+    pub(in crate::sys) fn all() -> Vec<Process> {
+        let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter_map(read).collect()
+    }
+
+    /// One process; `None` when there is none with this id.
+    pub(in crate::sys) fn read(pid: i32) -> Option<Process> {
+        // 1 KiB: 52 numbers of at most 20 digits never get that long, the name is cut at 64 bytes by the kernel.
+        let mut buffer = [0; 1024];
+        let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
+        let length = file.read(&mut buffer).ok()?;
+        parse(pid, buffer.get(..length)?)
+    }
+
+    /// `pid (name) state parent group session ...`; the name may contain anything, also `)`.
+    pub(super) fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
+        let name_end = stat.iter().rposition(|&byte| byte == b')')?;
+        let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().take(20).collect();
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        // Field numbers as in proc_pid_stat(5).
+        let state = *fields.first()?;
+        let threads = number(20)?;
+        Some(Process {
+            pid,
+            parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            start: number(22)?,
+            cpu: [14, 15, 16, 17].into_iter().filter_map(number).fold(0, u64::saturating_add),
+            // A first thread that has ended while others go on also reads as a zombie.
+            is_dead: matches!(state, "Z" | "X" | "x") && threads <= 1,
+            is_stopped: matches!(state, "T" | "t"),
+        })
+    }
+
+    /// Whether the process was started with this `NAME=value` in its environment. No for processes of other users.
+    pub(in crate::sys) fn carries(pid: i32, marker: &[u8]) -> bool {
+        // 8 MiB: more than the kernel takes for arguments and environment by default.
+        const LIMIT: u64 = 8 * 1024 * 1024;
+        let Ok(file) = File::open(format!("/proc/{pid}/environ")) else { return false };
+        let mut content = Vec::new();
+        if file.take(LIMIT).read_to_end(&mut content).is_err() {
+            return false;
+        }
+        content.split(|&byte| byte == 0).any(|variable| variable == marker)
+    }
+
+    /// The ids of our own children, started or adopted; `None` when the kernel does not keep such lists.
+    pub(in crate::sys) fn own_children() -> Option<Vec<i32>> {
+        let mut children = Vec::new();
+        for thread in fs::read_dir("/proc/self/task").ok()? {
+            let path = thread.ok()?.path().join("children");
+            match fs::read_to_string(&path) {
+                Ok(list) => children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
+                // The thread ended: its children now belong to another one, so this answer is not to be trusted.
+                Err(_) => return None,
+            }
+        }
+        Some(children)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(in crate::sys) use other::{all, carries, own_children, read};
+
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use super::Process;
+
+    pub(in crate::sys) fn all() -> Vec<Process> {
+        Vec::new()
+    }
+
+    pub(in crate::sys) fn read(_pid: i32) -> Option<Process> {
+        None
+    }
+
+    pub(in crate::sys) fn carries(_pid: i32, _marker: &[u8]) -> bool {
+        false
+    }
+
+    pub(in crate::sys) fn own_children() -> Option<Vec<i32>> {
+        None
+    }
+}
