@@ -13,7 +13,7 @@ pub(super) fn main(project: &Project) -> Result<i32> {
     let Some(journal) = Journal::open_existing(&project.journal())? else {
         bail!("{} does not exist: nothing has been run here yet", project.journal().display());
     };
-    let _lock = RunLock::acquire(&project.run_lock(), &LockNote::new(crate::sys::clock::now(), "rebuild"))?;
+    let _lock = RunLock::acquire(&project.run_lock(), &LockNote::here("rebuild"))?;
     let state = look::state_of(project, Some(&journal), false)?;
     for path in Sinks::new(project, Audience::Command).rebuild(&journal, &state)? {
         screen::print(&format!("{}\n", project.shown(&path)));

@@ -52,7 +52,7 @@ pub(super) fn main(project: Project, command: SalvageCommand) -> Result<i32> {
             }
             SalvageCommand::Restore { reference, force } => {
                 // A run under way must not find files that nobody of its own wrote.
-                let _lock = RunLock::acquire(&project.run_lock(), &LockNote::new(crate::sys::clock::now(), "salvage"))?;
+                let _lock = RunLock::acquire(&project.run_lock(), &LockNote::here("salvage"))?;
                 let report = git.salvage_restore(&find(&git, &reference).await?, force).await?;
                 screen::print(&format!("Restored {} file(s)\n", report.restored.len()));
                 for path in &report.left_alone {

@@ -35,7 +35,7 @@ pub async fn once(project: &Project, id: &TaskId, given: &[&str]) -> Result<Opti
         env: &[("AUTODEV_TASK_ID".to_owned(), id.to_string())],
     };
     let stop = Stop::listen()?;
-    sys::proc::become_subreaper();
+    sys::proc::become_subreaper()?;
     match gate::run(&input, stop.for_child()).await {
         Ok(report) => Ok(Some(report)),
         Err(gate::Cancelled) => Err(anyhow::anyhow!("stopped by {}", stop.signal().unwrap_or("a signal"))),

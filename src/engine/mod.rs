@@ -30,7 +30,7 @@ use crate::model::{
     BackendName, BlockAction, Effect, EventKind, Limits, RunStart, Settings,
 };
 use crate::sys;
-use crate::sys::guard::Guard;
+use crate::sys::guard;
 use crate::sys::lock::{LockNote, RunLock};
 use crate::sys::proc::{Spec, Stdin};
 use project::Project;
@@ -68,10 +68,10 @@ pub(crate) struct Engine {
 /// on (the journal cannot be written).
 pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
     project.prepare()?;
-    let note = LockNote::new(sys::clock::now(), "run");
+    let note = LockNote::here("run");
     let _lock = RunLock::acquire(&project.run_lock(), &note)?;
     let stop = Stop::listen()?;
-    sys::proc::become_subreaper();
+    sys::proc::become_subreaper().context("become the parent of orphaned processes")?;
     let queue = QueueKeeper::load(&project)?;
     refuse_unusable(&queue)?;
     let name = project.config.backend.default;
@@ -83,7 +83,7 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
     let sinks = Sinks::new(&project, Audience::Run);
     let store = Store::open(&project, sinks, run_id)?;
     // Ends every process of this run if this process is killed; it ends by itself when we do.
-    let _guard = Guard::start(&exe, store.run().as_str()).context("start the guardian process")?;
+    let _guard = guard::start(&exe, store.run().as_str()).context("start the guardian process")?;
     let tree = Tree::open(&project)?;
     let mut engine = Engine {
         is_root: nix::unistd::geteuid().is_root(),

@@ -32,7 +32,7 @@ pub async fn put_back(project: &Project, tasks: &[TaskId]) -> Result<Vec<PutBack
     if tasks.is_empty() {
         return Ok(results);
     }
-    let _lock = match RunLock::acquire(&project.run_lock(), &LockNote::new(sys::clock::now(), "task retry")) {
+    let _lock = match RunLock::acquire(&project.run_lock(), &LockNote::here("task retry")) {
         Ok(lock) => lock,
         Err(error @ LockError::Held { .. }) => {
             let problem = Some(format!("{error}; use `autodev salvage restore` when it has ended"));

@@ -128,7 +128,7 @@ impl Store {
     /// # Errors
     /// When the journal cannot be read.
     pub fn is_active_run(project: &Project, run: &str) -> Result<bool> {
-        if !sys::lock::RunLock::is_held(&project.run_lock()) {
+        if !super::look::is_running(project) {
             return Ok(false);
         }
         let Some(journal) = Journal::open_existing(&project.journal())? else { return Ok(false) };

@@ -6,6 +6,8 @@
 
 mod apply;
 mod breaker;
+#[cfg(test)]
+mod course;
 mod decide;
 mod feed;
 pub mod limit;

@@ -13,3 +13,8 @@ pub fn now() -> DateTime<Utc> {
 pub fn zone() -> FixedOffset {
     *Local::now().offset()
 }
+
+/// Returns a time as people on this machine write it: `2026-11-20 12:29:10`.
+pub fn local(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()
+}
