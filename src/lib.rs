@@ -3,4 +3,5 @@
 //! The rooms in reading order; a room may import those above it, never those below (see `tests/it/tidy.rs`).
 
 pub mod model;
+pub mod snapshot;
 pub mod sys;
