@@ -6,5 +6,6 @@ pub mod journal;
 pub mod logic;
 pub mod model;
 pub mod plan;
+pub mod snapshot;
 pub mod sys;
 pub mod view;
