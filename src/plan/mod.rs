@@ -9,6 +9,7 @@
 //! is still there after a save, and a task that was not changed keeps its text.
 
 mod backup;
+mod defence;
 mod edit;
 mod error;
 mod json;
@@ -23,6 +24,7 @@ mod task_json;
 mod verification;
 mod writeback;
 
+pub use defence::PutBack;
 pub use backup::{backup, keep_broken};
 pub use error::{Problem, QueueError};
 pub use queue_file::{Caps, QueueFile};
