@@ -56,7 +56,7 @@ pub(super) fn main(project: Project, command: SalvageCommand) -> Result<i32> {
                 let report = git.salvage_restore(&find(&git, &reference).await?, force).await?;
                 screen::print(&format!("Restored {} file(s)\n", report.restored.len()));
                 for path in &report.left_alone {
-                    screen::note(&format!("left alone: {path}"));
+                    screen::note(&format!("left alone: {} ({})", path.path, path.reason));
                 }
                 Ok(0)
             }
@@ -90,7 +90,7 @@ async fn list(git: &Git, json: bool) -> Result<i32> {
             vec![
                 Cell::from(e.task.clone()),
                 Cell::from(e.files.len().to_string()),
-                Cell::from(e.at.to_string()),
+                Cell::from(screen::style().time(e.at)),
                 Cell::from(e.reference.clone()),
             ]
         })
@@ -103,7 +103,7 @@ async fn list(git: &Git, json: bool) -> Result<i32> {
 async fn find(git: &Git, text: &str) -> Result<String> {
     let entries = git.salvages().await?;
     let exact = entries.iter().find(|e| e.reference == text);
-    let of_task = || entries.iter().filter(|e| e.task == text).max_by_key(|e| e.at.clone());
+    let of_task = || entries.iter().filter(|e| e.task == text).max_by_key(|e| e.at);
     let found = exact.or_else(of_task).map(|e| e.reference.clone());
     found.with_context(|| format!("no salvage {text}; `autodev salvage list` shows them"))
 }

@@ -13,7 +13,7 @@ use super::live::Live;
 use super::queue::Suspect;
 use crate::backend::{Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion, PatternResults};
-use crate::model::{AttemptReport, EffectId, EventKind, ProcessEnd, RelPath, Task, TaskId};
+use crate::model::{AttemptReport, Change, EffectId, EventKind, ProcessEnd, RelPath, Task, TaskId};
 use crate::prompt::{self, PromptInput};
 use crate::sys;
 use crate::sys::fs::{Context as _, Durability, PathError, write_atomic};
@@ -44,6 +44,9 @@ impl Engine {
         let effect = self.effect();
         let before_name = format!("{}.before", self.effect_name(&id));
         let before = self.tree.scan()?;
+        let active = self.store.state.active.as_ref().context("attempt without a task")?;
+        let (base, touched) = (active.base.clone(), active.touched.clone());
+        let changed = self.tree.changed(&base, &touched, &before)?;
         self.tree.keep(&before_name, before.clone())?;
         let log_path = self.attempt_log(&id, attempt);
         let log = create_log(&log_path)?;
@@ -56,7 +59,7 @@ impl Engine {
             log: log_path.display().to_string(),
             backend: self.backend.name().as_str().to_owned(),
         }])?;
-        let prompt = self.render_prompt(&task, attempt).await?;
+        let prompt = self.render_prompt(&task, attempt, &changed).await?;
         let prompt_file = self.project.prompts().join(format!("{}.md", self.prompt_name(&id, &effect)));
         write_atomic(&prompt_file, prompt.as_bytes(), Durability::Cached)?;
         let spec = match self.agent_spec(&task.id, attempt, prompt, &prompt_file) {
@@ -212,31 +215,36 @@ impl Engine {
         self.store.record(vec![EventKind::AttemptEnded { effect, report }])
     }
 
-    pub(super) async fn render_prompt(&mut self, task: &Task, attempt: u32) -> Result<String> {
+    pub(super) async fn render_prompt(&mut self, task: &Task, attempt: u32, changed: &[Change]) -> Result<String> {
         if self.recent_commits.is_empty()
             && let Some(git) = &self.git
         {
-            self.recent_commits = git.recent_log(RECENT_COMMITS).await.unwrap_or_default();
+            // A history that cannot be read (an unborn branch) is none.
+            let commits = git.recent_log(RECENT_COMMITS).await.unwrap_or_default();
+            self.recent_commits = commits.into_iter().map(|(sha, subject)| format!("{sha} {subject}")).collect();
         }
         self.recent_commits.truncate(RECENT_COMMITS);
         let active = self.store.state.active.as_ref().filter(|active| active.task == task.id);
         let failures = active.map(|active| active.failures.clone()).unwrap_or_default();
-        let touched: Vec<RelPath> = active.map(|active| active.touched.iter().cloned().collect()).unwrap_or_default();
-        let project_name = self.queue.queue().project.clone();
+        let config = &self.project.config;
+        let queue = self.queue.queue();
         let input = PromptInput {
             task,
-            config: &self.project.config,
-            project_name: if project_name.is_empty() { &self.project.config.project.name } else { &project_name },
+            project_name: if queue.project.is_empty() { &config.project.name } else { &queue.project },
+            code_dir: &config.project.code_dir,
+            files: &config.files,
+            verification: &config.verification,
             attempt,
-            max_attempts: self.project.config.run.max_retries,
+            max_attempts: config.run.max_retries,
             failures: &failures,
-            journal: &self.queue.queue().journal,
-            commits: &self.recent_commits,
-            touched: &touched,
-            experiment_context: &[],
+            journal: &queue.journal,
+            learning_limit: config.reflection.prompt_learning_limit,
+            git_history: &self.recent_commits,
+            changed,
+            experiment: None,
         };
-        let template = prompt::choose_template(&self.project.config.prompt)?;
-        Ok(prompt::render(&input, &template)?)
+        let template = prompt::template(&config.prompt)?;
+        Ok(prompt::render(&input, template.as_deref())?)
     }
 
     /// `logs/attempts/<backend>/task_<ID>__attempt_<N>_<stamp>.log`; a second one in the same second gets `-2`.

@@ -7,9 +7,11 @@ use super::signals::Stop;
 use super::tree::Tree;
 use super::{look, queue};
 use crate::gate::{self, GateInput};
+use crate::logic::judge::Reference;
 use crate::model::{Change, ChangeKind, GateReport, RelPath, TaskId};
 use crate::plan::QueueFile;
 use crate::sys;
+use crate::sys::redact::Redactor;
 
 /// Runs the checks; `None` for an id that no task has. Without `given` paths, what the task has changed since it began
 /// counts, if it has begun.
@@ -24,19 +26,22 @@ pub async fn once(project: &Project, id: &TaskId, given: &[&str]) -> Result<Opti
     } else {
         given.iter().map(|path| Change { path: RelPath::from(*path), kind: ChangeKind::Modified }).collect()
     };
-    let stamp = sys::clock::now().format("%Y%m%dT%H%M%SZ");
-    let logs = project.config.files.log_dir.join("checks");
+    let log_dir = gate::log_dir(&project.config.files.log_dir, id, 0, sys::clock::now());
+    let redactor = Redactor::from_env(&sys::env::with_prefix(""));
     let input = GateInput {
         task,
         changed: &changed,
         config: &project.config.verification,
         code_dir: &project.config.project.code_dir,
-        evidence_dir: &logs.join(format!("task_{}__verify_{stamp}", id.file_stem())),
+        log_dir: &log_dir,
+        is_baseline: false,
+        reference: Reference::default(),
+        redactor: &redactor,
         env: &[("AUTODEV_TASK_ID".to_owned(), id.to_string())],
     };
     let stop = Stop::listen()?;
     sys::proc::become_subreaper()?;
-    match gate::run(&input, stop.for_child()).await {
+    match gate::run(&input, stop.for_child(), &mut |_| {}).await {
         Ok(report) => Ok(Some(report)),
         Err(gate::Cancelled) => Err(anyhow::anyhow!("stopped by {}", stop.signal().unwrap_or("a signal"))),
     }

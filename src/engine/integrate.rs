@@ -1,11 +1,16 @@
 //! The effects `OpenTask`, `Commit` and `Salvage`: what connects a task with the project's history.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 use super::Engine;
-use crate::git::{CommitOutcome, CommitRequest, GitError, SalvageRequest};
+use crate::git::{CommitOutcome, CommitRequest, GitError, LeftOut, SalvageRequest};
 use crate::model::{Change, CheckResult, EventKind, Evidence, TaskId, Verdict};
 use crate::sys::killpoint;
+
+/// Hooks may run a test suite; the reference gave a commit 60 s, which is too short for that.
+const COMMIT_LIMIT: Duration = Duration::from_secs(600);
 
 impl Engine {
     /// Makes the base of a task safe, then opens it.
@@ -23,7 +28,7 @@ impl Engine {
         let manifest = self.tree.scan()?;
         let base = format!("{}.base", self.effect_name(id));
         let base_commit = match &self.git {
-            Some(git) if self.settings_on_block_salvages() => Some(git.base_commit(&base).await?),
+            Some(git) if self.settings_on_block_salvages() => Some(git.base_commit(&base, &self.tree.own_paths()).await?),
             _ => None,
         };
         self.tree.keep(&base, manifest)?;
@@ -60,40 +65,66 @@ impl Engine {
         };
         let message = commit_message(&self.project.config.git.commit_message_template, &id, &title);
         killpoint::reach("before commit");
+        let log = self.project.config.files.log_dir.join("hooks").join(format!("{effect}.log"));
+        let trailers = [("Autodev-Attempt".to_owned(), format!("{id}/{attempt}"))];
         let outcome = git
             .commit(CommitRequest {
                 paths: &changed,
                 message: &message,
-                trailers: vec![
-                    ("Autodev-Attempt".to_owned(), format!("{id}/{attempt}")),
-                    ("Autodev-Effect".to_owned(), effect.to_string()),
-                ],
+                trailers: &trailers,
                 effect: &effect,
+                log: Some(&log),
+                limit: COMMIT_LIMIT,
                 stop: self.stop.for_child(),
             })
             .await;
         killpoint::reach("after commit");
         let event = match outcome {
-            Ok(CommitOutcome::Committed { sha, index_stale, .. }) => {
-                let subject = message.lines().next().unwrap_or_default().to_owned();
-                self.recent_commits.insert(0, (sha.get(..7).unwrap_or(&sha).to_owned(), subject));
-                if index_stale {
-                    self.warn("the git index was locked: it still shows the task's files as changed".to_owned())?;
+            Ok(CommitOutcome::Committed { sha, left_out, is_index_stale, .. }) => {
+                let subject = message.lines().next().unwrap_or_default();
+                self.recent_commits.insert(0, format!("{} {subject}", sha.get(..7).unwrap_or(&sha)));
+                self.tell_left_out(&left_out)?;
+                if is_index_stale {
+                    self.warn(
+                        "another git held the index: `git status` shows the task's files as changed until `git reset`"
+                            .to_owned(),
+                    )?;
                 }
                 EventKind::Committed { effect, sha }
             }
-            Ok(CommitOutcome::Nothing { reason }) => EventKind::CommitSkipped { effect, reason },
-            Ok(CommitOutcome::Refused { hook, output_tail, .. }) => {
-                let name = hook.unwrap_or_else(|| "a commit hook".to_owned());
-                let tail = self.store.sinks.redact(&output_tail);
-                EventKind::CommitRefused { effect, check: refused(Verdict::Fail, &format!("{name} refused the commit"), tail) }
+            Ok(CommitOutcome::Nothing { reason, left_out }) => {
+                self.tell_left_out(&left_out)?;
+                EventKind::CommitSkipped { effect, reason }
+            }
+            Ok(CommitOutcome::Refused { hook, tail, code, is_timed_out }) => {
+                let name = hook.unwrap_or_else(|| "a hook".to_owned());
+                let how = if is_timed_out { "took too long" } else { "refused the commit" };
+                let check = CheckResult {
+                    name: "commit".to_owned(),
+                    verdict: Verdict::Fail,
+                    details: format!("{name} {how}"),
+                    evidence: Some(Evidence {
+                        log: self.project.shown(&log),
+                        tail: self.store.sinks.redact(&tail),
+                        exit_code: code,
+                        duration_ms: 0,
+                    }),
+                };
+                EventKind::CommitRefused { effect, check }
             }
             Err(GitError::Stopped { .. }) => {
                 self.note_stop()?;
                 EventKind::GateCancelled { effect }
             }
             Err(error) => {
-                EventKind::CommitRefused { effect, check: refused(Verdict::Infra, &error.to_string(), String::new()) }
+                let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let check = CheckResult {
+                    name: "commit".to_owned(),
+                    verdict: Verdict::Infra,
+                    details: self.store.sinks.redact(&format!("{error}{hint}")),
+                    evidence: None,
+                };
+                EventKind::CommitRefused { effect, check }
             }
         };
         self.store.record(vec![event])
@@ -122,17 +153,16 @@ impl Engine {
         };
         let now = self.tree.scan()?;
         let changes: Vec<Change> = self.tree.changed(&base, &touched, &now)?;
-        // Saved by an earlier try that was killed before everything was put back.
-        let found = git.find_salvage(id.as_str(), &effect).await?;
-        if changes.is_empty() && found.is_none() {
-            return self.store.record(vec![none(effect, "nothing was left")]);
-        }
         let message = format!("autodev: leftovers of {id} - {title}");
-        let request = SalvageRequest { task: id.as_str(), effect: &effect, base_commit: &base_commit, changes: &changes, message: &message };
-        let saved = match found {
-            Some(reference) => Ok(reference),
-            None => git.salvage(request).await.map(|salvage| salvage.reference),
+        let request = SalvageRequest {
+            task: id.as_str(),
+            effect: &effect,
+            base: &base_commit,
+            changes: &changes,
+            message: &message,
         };
+        // Asked again after a kill, the salvage that exists is the answer.
+        let saved = git.salvage(request).await;
         killpoint::reach("salvage saved");
         let event = match saved {
             Err(error) => {
@@ -140,19 +170,24 @@ impl Engine {
                 self.warn(reason.clone())?;
                 none(effect, &reason)
             }
-            Ok(reference) => {
-                let report = git.restore_base(&base_commit, &changes).await?;
+            Ok(saved) if saved.reference.is_none() => none(effect, "nothing was left that git keeps"),
+            Ok(saved) => {
+                let report = git.restore_base(&base_commit, &saved.saved).await?;
                 killpoint::reach("base restored");
-                EventKind::Salvaged { effect, reference: Some(reference), left_alone: report.left_alone, reason: String::new() }
+                let left = saved.left_out.iter().chain(&report.left_alone);
+                let left_alone = left.map(|left| left.path.clone()).collect();
+                EventKind::Salvaged { effect, reference: saved.reference, left_alone, reason: String::new() }
             }
         };
         self.store.record(vec![event])
     }
-}
 
-fn refused(verdict: Verdict, details: &str, tail: String) -> CheckResult {
-    let evidence = (!tail.is_empty()).then(|| Evidence { log: String::new(), tail, exit_code: 1, duration_ms: 0 });
-    CheckResult { name: "commit".to_owned(), verdict, details: details.to_owned(), evidence }
+    fn tell_left_out(&mut self, left_out: &[LeftOut]) -> Result<()> {
+        let Some(first) = left_out.first() else { return Ok(()) };
+        let more = if left_out.len() > 1 { format!(" and {} more", left_out.len() - 1) } else { String::new() };
+        let text = format!("not in the commit: {} ({}){more}", first.path, first.reason);
+        self.store.record(vec![EventKind::Note { level: "info".to_owned(), text }])
+    }
 }
 
 /// Fills the template in one pass: text of a task is never expanded again.

@@ -58,7 +58,7 @@ pub(crate) struct Engine {
     version: Option<Version>,
     is_root: bool,
     stop: Stop,
-    recent_commits: Vec<(String, String)>,
+    recent_commits: Vec<String>,
 }
 
 /// Runs the queue and returns the exit code: 0 done, 1 a person must act, 2 some task is blocked, 130 stopped.

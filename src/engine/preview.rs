@@ -11,7 +11,7 @@ const HEAD: usize = 500;
 impl Engine {
     pub(super) async fn preview(&mut self, id: &TaskId) -> Result<()> {
         let task = self.queue.task(id).cloned().context("the task has left the queue")?;
-        let prompt = self.render_prompt(&task, 1).await?;
+        let prompt = self.render_prompt(&task, 1, &[]).await?;
         self.store.record(vec![EventKind::Previewed {
             task: id.clone(),
             title: task.label().to_owned(),

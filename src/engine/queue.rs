@@ -10,7 +10,7 @@ use super::project::Project;
 use super::sinks::{Audience, Sinks};
 use super::store::Store;
 use crate::model::{EventKind, State, Status, StatusField, Task, TaskId, TaskState};
-use crate::plan::{self, Caps, QueueError, QueueFile};
+use crate::plan::{self, Caps, PutBack, QueueError, QueueFile, Rescue};
 use crate::sys;
 use crate::sys::fs::Durability;
 use crate::sys::killpoint;
@@ -59,38 +59,54 @@ impl QueueKeeper {
     /// # Errors
     /// When the journal cannot be written.
     pub fn refresh(&mut self, store: &mut Store, suspect: Suspect) -> Result<()> {
-        if !self.file.is_current() {
-            self.reload(store)?;
-        }
-        self.report(store, suspect)
-    }
-
-    /// Reads the file again; a broken one is kept aside and replaced by what was last read.
-    fn reload(&mut self, store: &mut Store) -> Result<()> {
-        match QueueFile::load(&self.path, &self.caps) {
-            Ok(file) => {
-                self.file = file;
-                Ok(())
-            }
-            Err(error) => {
-                let kept_as = self.file.put_back(&self.lock).context("keep a broken task.json aside")?;
-                let kept_as = kept_as.map(|path| path.display().to_string()).unwrap_or_default();
-                store.record(vec![EventKind::QueueBroken { kept_as, reason: error.to_string() }])
-            }
-        }
-    }
-
-    /// Journals how the file differs from the state, and puts back what an agent must not set.
-    fn report(&mut self, store: &mut Store, suspect: Suspect) -> Result<()> {
+        store.catch_up()?;
         let mut events = Vec::new();
+        if !self.file.is_current() {
+            self.reload(store, suspect, &mut events)?;
+        }
         if suspect == Suspect::Agent {
-            events = self.undo_status_edits(store)?;
+            self.undo_status_edits(store, &mut events)?;
+            if self.file.is_changed() {
+                self.write(None)?;
+            }
         }
         events.extend(difference(self.file.queue(), &store.state));
         store.record(events)
     }
 
-    fn undo_status_edits(&mut self, store: &Store) -> Result<Vec<EventKind>> {
+    /// Reads the file again; a broken one is kept aside and replaced by what was last read.
+    fn reload(&mut self, store: &mut Store, suspect: Suspect, events: &mut Vec<EventKind>) -> Result<()> {
+        match QueueFile::load(&self.path, &self.caps) {
+            Ok(file) => {
+                let trusted = std::mem::replace(&mut self.file, file);
+                if suspect == Suspect::Agent {
+                    events.extend(self.file.defend(&trusted)?.into_iter().map(|undone| match undone {
+                        PutBack::Contract(task) => EventKind::QueueEditUndone { task, field: StatusField::Contract },
+                        PutBack::Task(task) => EventKind::QueueEditUndone { task, field: StatusField::Task },
+                    }));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let rescue = self.file.rescue(&self.lock, sys::clock::now(), Durability::Synced);
+                let kept_as = match rescue {
+                    Ok(Rescue::Kept(path)) => path.display().to_string(),
+                    Ok(Rescue::WasMissing) => String::new(),
+                    // It is readable after all: somebody was in the middle of writing it.
+                    Err(QueueError::Changed { .. }) => return self.reload_once_more(),
+                    Err(error) => return Err(error).context("keep a broken task.json aside"),
+                };
+                store.record(vec![EventKind::QueueBroken { kept_as, reason: error.to_string() }])
+            }
+        }
+    }
+
+    fn reload_once_more(&mut self) -> Result<()> {
+        self.file = QueueFile::load(&self.path, &self.caps)?;
+        Ok(())
+    }
+
+    fn undo_status_edits(&mut self, store: &Store, events: &mut Vec<EventKind>) -> Result<()> {
         let mut undone: Vec<(TaskId, Status, Vec<StatusField>)> = Vec::new();
         for task in &self.file.queue().tasks {
             // A task that the agent added has no status of ours: it starts as pending.
@@ -100,16 +116,11 @@ impl QueueKeeper {
                 undone.push((task.id.clone(), want, fields));
             }
         }
-        if undone.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut events = Vec::new();
         for (task, want, fields) in undone {
             self.file.set_status(&task, &want)?;
             events.extend(fields.into_iter().map(|field| EventKind::QueueEditUndone { task: task.clone(), field }));
         }
-        self.write(None)?;
-        Ok(events)
+        Ok(())
     }
 
     /// Writes what the journal has and the file has not.
@@ -152,7 +163,7 @@ impl QueueKeeper {
             return Ok(());
         }
         self.write(None)?;
-        self.report(store, Suspect::Person)
+        self.refresh(store, Suspect::Person)
     }
 
     /// After a crash: whether the write that was under way had been finished.
@@ -261,11 +272,11 @@ pub fn change(
     let backup = if with_backup { Some(plan::backup(path, sys::clock::now())?) } else { None };
     let mut count = 0;
     let mut changed = Vec::new();
-    plan::update(path, &project.queue_lock(), &caps, |file| {
+    plan::update(path, &project.queue_lock(), &caps, Durability::Synced, |file| {
         let before = file.statuses();
         count = edit(file)?;
         changed = file.statuses().into_iter().zip(before).filter(|(after, before)| after != before).collect();
-        Ok(count > 0)
+        Ok::<bool, QueueError>(count > 0)
     })?;
     let events = changed
         .into_iter()

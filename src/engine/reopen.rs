@@ -48,7 +48,7 @@ pub async fn put_back(project: &Project, tasks: &[TaskId]) -> Result<Vec<PutBack
         let Some(reference) = store.state.parked.get(task).and_then(|parked| parked.salvage.clone()) else { continue };
         let manifest = tree.scan()?;
         let base = format!("{}-{}.base", task.file_stem(), store.next_effect());
-        let base_commit = git.base_commit(&base).await?;
+        let base_commit = git.base_commit(&base, &tree.own_paths()).await?;
         match git.salvage_restore(&reference, false).await {
             Ok(report) => {
                 tree.keep(&base, manifest)?;

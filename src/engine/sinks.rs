@@ -192,6 +192,11 @@ impl Sinks {
         self.redactor.redact(text).into_owned()
     }
 
+    /// Returns what masks secrets.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     fn log_line(&mut self, event: &Event, line: &LogLine) {
         let mut line = line.clone();
         line.text = self.redactor.redact(&line.text).into_owned();
@@ -220,7 +225,9 @@ impl Sinks {
     }
 
     fn write_brief(&mut self, state: &State) {
-        let text = view::task_md::render(state, &self.files.names);
+        let names = &self.files.names;
+        let is_active = state.run.status.is_active();
+        let text = if is_active { view::task_md::active(state, names) } else { view::task_md::idle(names) };
         if self.brief.as_ref() == Some(&text) {
             return;
         }

@@ -14,6 +14,7 @@ use crate::snapshot::{Manifest, Rules, Scanner};
 pub struct Tree {
     scanner: Scanner,
     dir: PathBuf,
+    own: Vec<RelPath>,
     /// The manifest loaded last, by name: a task asks for the same base again and again.
     loaded: Option<(String, Arc<Manifest>)>,
 }
@@ -27,8 +28,15 @@ impl Tree {
         let config = &project.config;
         let code_dir = &config.project.code_dir;
         let rules = Rules::new(&config.snapshot, code_dir, &project.own_paths())?;
-        let scanner = Scanner::open(code_dir, &config.snapshot.watch_dirs, rules, &project.index());
-        Ok(Self { scanner, dir: project.snapshots(), loaded: None })
+        let scanner = Scanner::open(&config.snapshot.watch_dirs, rules, &project.index())?;
+        let inside = |path: &PathBuf| path.strip_prefix(code_dir).ok().map(RelPath::from);
+        let own = project.own_paths().iter().filter_map(inside).collect();
+        Ok(Self { scanner, dir: project.snapshots(), own, loaded: None })
+    }
+
+    /// Returns autodev's own files and directories in the code directory, relative to it.
+    pub fn own_paths(&self) -> Vec<RelPath> {
+        self.own.clone()
     }
 
     /// Scans the tree as it is now.
@@ -41,10 +49,10 @@ impl Tree {
 
     /// Returns a probe for idle detection: whether any file has changed since it was last asked.
     pub fn activity_probe(&self) -> Box<dyn FnMut() -> bool + Send> {
-        let prober = self.scanner.prober();
-        let mut last = prober.stamp();
+        let probe = self.scanner.probe();
+        let mut last = probe.stamp();
         Box::new(move || {
-            let stamp = prober.stamp();
+            let stamp = probe.stamp();
             std::mem::replace(&mut last, stamp) != stamp
         })
     }

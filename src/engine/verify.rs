@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::queue::Suspect;
 use crate::gate::{self, GateInput};
+use crate::logic::judge::Reference;
 use crate::model::{EffectId, EventKind};
 use crate::sys;
 use crate::sys::killpoint;
@@ -23,35 +24,29 @@ impl Engine {
         let changed = self.tree.changed(&base, &touched, &now)?;
         let effect = self.store.next_effect();
         self.store.record(vec![EventKind::GateStarted { effect: effect.clone(), attempt }])?;
-        let evidence_dir = self.evidence_dir(&task.id.file_stem(), attempt);
+        let log_dir = gate::log_dir(&self.project.config.files.log_dir, &task.id, attempt, sys::clock::now());
         let input = GateInput {
             task: &task,
             changed: &changed,
             config: &self.project.config.verification,
             code_dir: &self.project.config.project.code_dir,
-            evidence_dir: &evidence_dir,
+            log_dir: &log_dir,
+            is_baseline: false,
+            reference: Reference::default(),
             env: &self.child_env(&task.id, attempt),
+            redactor: self.store.sinks.redactor(),
         };
-        let result = gate::run(&input, self.stop.for_child()).await;
+        let result = gate::run(&input, self.stop.for_child(), &mut |_| {}).await;
         killpoint::reach("checks ended");
         // A check may be a script the agent wrote.
         self.queue.refresh(&mut self.store, Suspect::Agent)?;
         match result {
-            Ok(mut report) => {
-                report.redact(&|text| self.store.sinks.redact(text));
-                self.store.record(vec![EventKind::GateEnded { effect, report, changed }])
-            }
+            Ok(report) => self.store.record(vec![EventKind::GateEnded { effect, report, changed }]),
             Err(gate::Cancelled) => {
                 self.note_stop()?;
                 self.store.record(vec![EventKind::GateCancelled { effect }])
             }
         }
-    }
-
-    fn evidence_dir(&self, stem: &str, attempt: u32) -> std::path::PathBuf {
-        let stamp = sys::clock::now().format("%Y%m%dT%H%M%SZ");
-        let logs = self.project.config.files.log_dir.join("checks");
-        logs.join(format!("task_{stem}__attempt_{attempt}_{stamp}"))
     }
 
     /// Variables for every agent and check of this run.

@@ -49,7 +49,7 @@ pub enum EventKind {
         /// Tasks that are new or whose title, contract or status changed.
         changed: Vec<TaskState>,
     },
-    /// An agent had changed a status field; the runner put it back.
+    /// An agent had changed what is not its to change; the runner put it back.
     QueueEditUndone {
         /// Whose.
         task: TaskId,
@@ -363,7 +363,7 @@ pub struct RunStart {
     pub settings: Settings,
 }
 
-/// A status field of task.json.
+/// A part of a task in task.json that agents may not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusField {
@@ -375,4 +375,8 @@ pub enum StatusField {
     BlockReason,
     /// `blocked_at`.
     BlockedAt,
+    /// What is checked: `verification`, `completion`, `execution`.
+    Contract,
+    /// The task itself, which was gone.
+    Task,
 }

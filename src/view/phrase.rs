@@ -165,6 +165,8 @@ fn field_name(field: StatusField) -> &'static str {
         StatusField::Blocked => "blocked",
         StatusField::BlockReason => "block_reason",
         StatusField::BlockedAt => "blocked_at",
+        StatusField::Contract => "the checks",
+        StatusField::Task => "the task itself (it was removed)",
     }
 }
 
