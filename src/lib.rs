@@ -6,3 +6,4 @@ pub mod gate;
 pub mod logic;
 pub mod model;
 pub mod sys;
+pub mod view;

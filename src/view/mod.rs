@@ -1,0 +1,3 @@
+//! Projections: state or events in, text or JSON out. Pure.
+
+pub mod verify;
