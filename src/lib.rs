@@ -5,5 +5,6 @@
 pub mod gate;
 pub mod logic;
 pub mod model;
+pub mod prompt;
 pub mod sys;
 pub mod view;
