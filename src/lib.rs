@@ -2,10 +2,12 @@
 //!
 //! The rooms in reading order; a room may import those above it, never those below (see `tests/it/tidy.rs`).
 
+pub mod gate;
 pub mod journal;
 pub mod logic;
 pub mod model;
 pub mod plan;
+pub mod prompt;
 pub mod snapshot;
 pub mod sys;
 pub mod view;

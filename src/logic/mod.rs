@@ -6,11 +6,14 @@
 
 mod apply;
 mod breaker;
+pub mod contract;
 #[cfg(test)]
 mod course;
 mod decide;
 mod feed;
+pub mod judge;
 pub mod limit;
+pub mod plain;
 mod recover;
 
 pub use apply::{apply, replay};

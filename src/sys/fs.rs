@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// An IO error with the path and what was tried.
@@ -49,13 +50,14 @@ pub enum Durability {
 pub fn write_atomic(path: &Path, content: &[u8], durability: Durability) -> Result<(), PathError> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let dir = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temp = tempfile::Builder::new().prefix(".autodev-").suffix(".tmp").tempfile_in(dir).at("write", path)?;
+    let mut builder = tempfile::Builder::new();
+    // `tempfile` creates files for the owner only; ours are as readable as any other file, within the umask.
+    builder.prefix(".autodev-").suffix(".tmp").permissions(fs::Permissions::from_mode(0o666));
+    let mut temp = builder.tempfile_in(dir).at("write", path)?;
     temp.write_all(content).at("write", path)?;
-    let permissions = match fs::metadata(&target) {
-        Ok(metadata) => metadata.permissions(),
-        Err(_) => default_permissions(),
-    };
-    temp.as_file().set_permissions(permissions).at("write", path)?;
+    if let Ok(metadata) = fs::metadata(&target) {
+        temp.as_file().set_permissions(metadata.permissions()).at("write", path)?;
+    }
     if durability == Durability::Synced {
         temp.as_file().sync_all().at("sync", path)?;
     }
@@ -64,14 +66,6 @@ pub fn write_atomic(path: &Path, content: &[u8], durability: Durability) -> Resu
         sync_dir(dir)?;
     }
     Ok(())
-}
-
-/// `tempfile` creates files for the owner only; ours are as readable as any other file of the project.
-#[cfg(unix)]
-fn default_permissions() -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    // 0o644 is what a new file has under the usual umask of 022.
-    fs::Permissions::from_mode(0o644)
 }
 
 /// Syncs a directory, so that a rename or a new file in it survives a power cut.
@@ -122,6 +116,14 @@ mod tests {
         write_atomic(&path, b"old", Durability::Synced).unwrap();
         write_atomic(&path, b"new", Durability::Cached).unwrap();
         assert_eq!(read_capped(&path, 3).unwrap(), b"new");
+        let plain = dir.path().join("plain");
+        File::create(&plain).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&plain), "as readable as any new file");
+        fs::remove_file(&plain).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        write_atomic(&path, b"new", Durability::Cached).unwrap();
+        assert_eq!(mode(&path) & 0o777, 0o750, "permissions are kept");
         assert!(read_capped(&path, 2).unwrap_err().to_string().contains("larger than 2 bytes"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
     }

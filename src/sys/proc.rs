@@ -244,45 +244,4 @@ async fn until(wake: Option<Instant>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stop() -> (tokio::sync::watch::Sender<Urgency>, StopSignal) {
-        tokio::sync::watch::channel(Urgency::None)
-    }
-
-    fn sh(script: &str) -> Spec {
-        let mut spec = Spec::new("/bin/sh", "/");
-        spec.args = vec!["-c".into(), script.into()];
-        spec
-    }
-
-    async fn end(spec: Spec) -> (Ended, Vec<u8>, Vec<u8>) {
-        let (_sender, stop) = stop();
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let ended = run(spec, stop, &mut |happening| match happening {
-            Happening::Output(Stream::Out, bytes) => out.extend_from_slice(bytes),
-            Happening::Output(Stream::Err, bytes) => err.extend_from_slice(bytes),
-            Happening::Spawned { .. } => {}
-        })
-        .await
-        .unwrap();
-        (ended, out, err)
-    }
-
-    #[tokio::test]
-    async fn both_streams_and_the_exit_code_arrive() {
-        let (ended, out, err) = end(sh("echo out; echo err >&2; exit 3")).await;
-        assert_eq!((ended.code, ended.cause, ended.strays), (3, Cause::Itself, 0));
-        assert_eq!((out.as_slice(), err.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
-    }
-
-    #[tokio::test]
-    async fn the_wall_limit_ends_the_child_and_what_it_started() {
-        let mut spec = sh("sleep 100 & sleep 100");
-        spec.wall = Some(Duration::from_millis(100));
-        let (ended, ..) = end(spec).await;
-        assert_eq!((ended.code, ended.cause), (-15, Cause::Wall));
-        assert!(ended.duration < Duration::from_secs(3), "{:?}", ended.duration);
-    }
-}
+mod tests;

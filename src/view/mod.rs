@@ -23,6 +23,7 @@ pub mod task_list;
 pub mod task_md;
 pub mod task_next;
 pub mod text;
+pub mod verify;
 
 pub use log::LogLine;
 pub use names::Names;
