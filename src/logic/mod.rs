@@ -1,0 +1,3 @@
+//! Floor 1: decisions. Pure functions over the model; no clock, no disk, no process.
+
+pub mod classify;
