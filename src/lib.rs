@@ -6,3 +6,5 @@ pub mod model;
 pub mod sys;
 
 pub mod logic;
+
+pub mod backend;
