@@ -2,6 +2,7 @@
 //!
 //! The rooms in reading order; a room may import those above it, never those below (see `tests/it/tidy.rs`).
 
+pub mod backend;
 pub mod gate;
 pub mod journal;
 pub mod logic;

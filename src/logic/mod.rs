@@ -6,6 +6,7 @@
 
 mod apply;
 mod breaker;
+pub mod classify;
 pub mod contract;
 #[cfg(test)]
 mod course;
