@@ -4,3 +4,5 @@
 
 pub mod model;
 pub mod sys;
+
+pub mod config;
