@@ -6,7 +6,7 @@
 //! schema; nobody downstream checks a type or a range again.
 //!
 //! Reading order: [`schema`] (what may stand there), `value` (is it that?), `file` and `environment` (the two
-//! sources), `layer` (which wins), `resolve` (what follows), `problem` (how it is told).
+//! sources), `layer` (which wins), `resolve` (what follows), `problem` (how it is told), `template` (what `init` writes).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,10 +22,12 @@ mod problem;
 mod resolve;
 pub mod schema;
 mod suggest;
+mod template;
 mod value;
 
 pub use problem::{ConfigError, Place, Problem};
 pub use resolve::backend_problem;
+pub use template::template;
 
 use layer::{Findings, Layer};
 use problem::Source;
