@@ -3,6 +3,7 @@
 //! The rooms in reading order; a room may import those above it, never those below (see `tests/it/tidy.rs`).
 
 pub mod backend;
+pub mod config;
 pub mod gate;
 pub mod journal;
 pub mod logic;

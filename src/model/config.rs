@@ -195,7 +195,8 @@ pub struct OpencodeConfig {
 /// `[backend.command]`: any program that reads a prompt on standard input.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct CommandConfig {
-    /// Program and arguments; `{prompt_file}` in an argument becomes the path of a file with the prompt.
+    /// Program and arguments; `{prompt_file}` in an argument becomes the path of a file with the prompt. A program
+    /// with `/` is relative to autodev.toml, stored absolute.
     pub argv: Vec<String>,
     /// Regular expression that the output must contain for success; empty: the exit code decides alone.
     pub success_pattern: String,
