@@ -132,35 +132,32 @@ pub(super) fn printed(json: &Json, depth: usize) -> String {
     out
 }
 
-/// Joins parts to a document that ends with a line break.
-pub(super) fn join<'a>(members: &[Member], entries: impl ExactSizeIterator<Item = &'a str>, size: usize) -> String {
-    let mut out = String::with_capacity(size);
+/// Appends the document that the parts make, with a line break at its end.
+pub(super) fn join<'a>(members: &[Member], entries: impl Iterator<Item = &'a str>, out: &mut String) {
     let mut entries = Some(entries);
     out.push('{');
     for (at, member) in members.iter().enumerate() {
-        next_line(at > 0, 1, &mut out);
-        quote(&member.key, &mut out);
+        next_line(at > 0, 1, out);
+        quote(&member.key, out);
         out.push_str(": ");
         match &member.content {
             Content::Text(text) => out.push_str(text),
             Content::Tasks => {
                 out.push('[');
-                let entries = entries.take().into_iter().flatten();
-                let mut count = 0;
-                for text in entries {
-                    next_line(count > 0, 2, &mut out);
+                let mut is_empty = true;
+                for text in entries.take().into_iter().flatten() {
+                    next_line(!is_empty, 2, out);
                     out.push_str(text);
-                    count += 1;
+                    is_empty = false;
                 }
-                if count > 0 {
-                    next_line(false, 1, &mut out);
+                if !is_empty {
+                    next_line(false, 1, out);
                 }
                 out.push(']');
             }
         }
     }
     out.push_str(if members.is_empty() { "}\n" } else { "\n}\n" });
-    out
 }
 
 #[cfg(test)]
@@ -169,7 +166,9 @@ mod tests {
 
     fn joined(text: &str) -> String {
         let layout = split(text).unwrap();
-        join(&layout.members, layout.entries.iter().map(|entry| entry.text.as_str()), text.len())
+        let mut out = String::new();
+        join(&layout.members, layout.entries.iter().map(|entry| entry.text.as_str()), &mut out);
+        out
     }
 
     #[test]

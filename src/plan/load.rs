@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use super::error::{Problem, QueueError};
@@ -34,12 +36,12 @@ pub(super) struct Stamp {
 
 impl Stamp {
     #[cfg(unix)]
-    pub(super) fn of(path: &Path) -> std::io::Result<Self> {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt;
         let meta = std::fs::metadata(path)?;
         if !meta.is_file() {
             // A pipe would be waited for, a device might never end.
-            return Err(std::io::Error::other("not a regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         Ok(Self {
             device: meta.dev(),
@@ -52,14 +54,43 @@ impl Stamp {
 }
 
 /// Reads the file's bytes; the stamp is from before, so that a later one never goes unnoticed.
-pub(super) fn read(path: &Path) -> Result<(Vec<u8>, Stamp), QueueError> {
+fn read(path: &Path) -> Result<(Vec<u8>, Stamp), QueueError> {
     let missing = |error: PathError| match error.source.kind() {
-        std::io::ErrorKind::NotFound => QueueError::Missing { path: path.to_path_buf() },
+        ErrorKind::NotFound => QueueError::Missing { path: path.to_path_buf() },
         _ => QueueError::File(error),
     };
     let stamp = Stamp::of(path).at("read", path).map_err(missing)?;
     let bytes = sys::fs::read_capped(path, MAX_BYTES).map_err(missing)?;
     Ok((bytes, stamp))
+}
+
+/// Whether the file holds exactly these bytes; a missing file does not. Reads no further than the first difference.
+pub(super) fn holds(path: &Path, bytes: &[u8]) -> Result<bool, PathError> {
+    let compare = || {
+        if Stamp::of(path)?.size != bytes.len() as u64 {
+            return Ok(false);
+        }
+        let mut file = File::open(path)?;
+        let mut buffer = vec![0u8; 64 * 1024];
+        let mut rest = bytes;
+        loop {
+            let count = match file.read(&mut buffer) {
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let piece = buffer.get(..count).unwrap_or_default();
+            match rest.strip_prefix(piece) {
+                Some(after) if count > 0 => rest = after,
+                Some(after) => return Ok(after.is_empty()),
+                None => return Ok(false),
+            }
+        }
+    };
+    match compare() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        other => other.at("read", path),
+    }
 }
 
 /// A problem whose line is not counted yet.
@@ -122,7 +153,7 @@ impl QueueFile {
             members: layout.members,
             entries: Vec::with_capacity(layout.entries.len()),
             index: HashMap::with_capacity(layout.entries.len()),
-            on_disk: Vec::new(),
+            on_disk: String::new(),
             stamp: None,
             is_changed: false,
         };
@@ -136,7 +167,8 @@ impl QueueFile {
         }
         file.queue.project = file.member("project").map(|json| json.as_text()).unwrap_or_default();
         file.queue.journal = journal(file.member("learning_journal").as_ref());
-        file.on_disk = bytes;
+        // It was checked above, with or without its byte order mark.
+        file.on_disk = String::from_utf8(bytes).unwrap_or_default();
         Ok(file)
     }
 

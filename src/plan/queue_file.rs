@@ -35,8 +35,8 @@ pub struct QueueFile {
     pub(super) entries: Vec<Entry>,
     /// Entry of each id.
     pub(super) index: HashMap<TaskId, usize>,
-    /// The bytes of the file as last read or written.
-    pub(super) on_disk: Vec<u8>,
+    /// The file's content as last read or written, with its byte order mark.
+    pub(super) on_disk: String,
     pub(super) stamp: Option<Stamp>,
     pub(super) is_changed: bool,
 }
@@ -103,8 +103,10 @@ impl QueueFile {
 
     /// Returns the text that a save writes: UTF-8, two spaces per level, a line break at the end.
     pub fn render(&self) -> String {
-        let size = self.on_disk.len() + 1024;
-        layout::join(&self.members, self.entries.iter().map(|entry| entry.text.as_str()), size)
+        // Room for a few more entries of a history.
+        let mut out = String::with_capacity(self.on_disk.len() + 8 * 1024);
+        layout::join(&self.members, self.entries.iter().map(|entry| entry.text.as_str()), &mut out);
+        out
     }
 
     /// Returns the digest of [`QueueFile::render`], to be noted before the write.
@@ -114,7 +116,7 @@ impl QueueFile {
 
     /// Returns the digest of the file's content as last read or written.
     pub fn digest_on_disk(&self) -> Digest {
-        Digest(sys::hash::bytes(&self.on_disk))
+        Digest(sys::hash::bytes(self.on_disk.as_bytes()))
     }
 
     /// Returns the entry that holds a task.
