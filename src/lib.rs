@@ -3,8 +3,11 @@
 //! The rooms in reading order; a room may import those above it, never those below (see `tests/it/tidy.rs`).
 
 pub mod backend;
+pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod gate;
+pub mod git;
 pub mod journal;
 pub mod logic;
 pub mod model;

@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 
-use autodev::sys::guard;
+use autodev::{cli, sys::guard};
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    match (args.next(), args.next()) {
-        (Some(command), Some(run_id)) if command == guard::COMMAND => guard::main(&run_id),
-        _ => ExitCode::FAILURE,
+    // The guardian is started with every run: it must be there at once, without parsing a command line.
+    let mut args = std::env::args_os().skip(1);
+    if let (Some(command), Some(run)) = (args.next(), args.next())
+        && command == guard::COMMAND
+    {
+        return guard::main(&run.to_string_lossy());
     }
+    cli::main()
 }

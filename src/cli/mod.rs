@@ -68,18 +68,11 @@ enum Command {
     },
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
-    /// The guardian process of a run (started by autodev itself)
-    #[command(name = "__guard", hide = true)]
-    Guard {
-        /// Which run
-        run: String,
-    },
     /// The player of recorded sessions (started by autodev itself)
     #[command(name = "__replay", hide = true)]
     Replay {
-        /// Recorded session; empty for the embedded one
-        #[arg(default_value = "")]
-        session: PathBuf,
+        /// Recorded session; the embedded one when left out
+        session: Option<PathBuf>,
         /// 1 plays with the recorded timing, 0 without waiting
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
@@ -107,8 +100,11 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         Some(Command::Rebuild) => rebuild::main(&open()?),
         Some(Command::Salvage { command: Some(command) }) => salvage::main(open()?, command),
         Some(Command::Demo(demo)) => demo::main(&demo),
-        Some(Command::Guard { run }) => Ok(crate::sys::guard::main(&run)),
-        Some(Command::Replay { session, speed }) => Ok(crate::backend::replay::main(&session, speed)),
+        Some(Command::Replay { session, speed }) => {
+            let dir = std::env::current_dir()?;
+            let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
+            Ok(crate::backend::replay::perform(session.as_deref(), speed, &dir, &mut input, &mut out)?)
+        }
     }
 }
 

@@ -149,7 +149,8 @@ async fn retry(project: &Project, ids: Option<&str>, dry_run: bool, fresh: bool,
     let restored = if fresh { Vec::new() } else { crate::engine::reopen::put_back(project, &blocked).await? };
     let backup = backup.map(|path| path.display().to_string());
     if json {
-        let restored: Vec<_> = restored.iter().map(|r| json!({ "task": r.task, "files": r.files, "problem": r.problem })).collect();
+        let restored: Vec<_> =
+            restored.iter().map(|r| json!({ "task": r.task, "files": r.files, "problem": r.problem })).collect();
         screen::print_json(&json!({ "tasks": tasks, "backup": backup, "restored": restored, "dry_run": false }));
         return Ok(0);
     }
@@ -197,7 +198,9 @@ fn blocked_among(state: &State, ids: Option<&[TaskId]>) -> Vec<TaskId> {
 fn refuse_agents(project: &Project) -> Result<()> {
     let Some(run) = sys::env::text("AUTODEV_RUN_ID") else { return Ok(()) };
     if Store::is_active_run(project, &run)? {
-        bail!("this process belongs to run {run}: only the runner decides about tasks; say why you are stuck in your last message");
+        bail!(
+            "this process belongs to run {run}: only the runner decides about tasks; say why you are stuck in your last message"
+        );
     }
     Ok(())
 }

@@ -11,14 +11,14 @@ use chrono::Local;
 use super::Engine;
 use super::live::Live;
 use super::queue::Suspect;
-use crate::backend::{Purpose, Request};
-use crate::logic::classify::{self, Cause, Conclusion, PatternResults};
-use crate::model::{AttemptReport, Change, EffectId, EventKind, ProcessEnd, RelPath, Task, TaskId};
+use crate::backend::{Patterns, Purpose, Request};
+use crate::logic::classify::{self, Cause, Conclusion};
+use crate::model::{AttemptReport, BackendName, Change, EffectId, EventKind, ProcessEnd, RelPath, Task, TaskId};
 use crate::prompt::{self, PromptInput};
 use crate::sys;
 use crate::sys::fs::{Context as _, Durability, PathError, write_atomic};
 use crate::sys::killpoint;
-use crate::sys::proc::{self, Happening, Idle, Spec, Stdin};
+use crate::sys::proc::{self, Happening, Idle, Spec};
 
 /// The agent's last message as kept in the journal.
 const MESSAGE_LIMIT: usize = 2000;
@@ -98,6 +98,7 @@ impl Engine {
     fn agent_spec(&self, id: &TaskId, attempt: u32, prompt: String, prompt_file: &Path) -> Result<Spec, String> {
         let config = &self.project.config;
         let exe = std::env::current_exe().map_err(|error| format!("find autodev's own program: {error}"))?;
+        let home = sys::env::raw("HOME");
         let invocation = self
             .backend
             .invocation(&Request {
@@ -105,20 +106,21 @@ impl Engine {
                 prompt: &prompt,
                 config,
                 is_root: self.is_root,
-                version: self.version.clone(),
+                version: self.version,
                 in_git: self.git.is_some(),
                 resume: None,
                 prompt_file,
                 exe: &exe,
                 temp_dir: &self.project.temp(),
+                home: home.as_deref().map(Path::new),
             })
             .map_err(|error| error.to_string())?;
         let mut spec = super::spec_of(invocation, &config.project.code_dir)?;
         spec.env.extend(self.child_env(id, attempt).into_iter().map(|(name, value)| (name.into(), value.into())));
         let seconds = |n: u64| (n > 0).then(|| Duration::from_secs(n));
         spec.wall = seconds(config.run.attempt_timeout_seconds);
-        spec.idle = seconds(config.run.idle_timeout_seconds)
-            .map(|limit| Idle { limit, probe: self.tree.activity_probe() });
+        spec.idle =
+            seconds(config.run.idle_timeout_seconds).map(|limit| Idle { limit, probe: self.tree.activity_probe() });
         Ok(spec)
     }
 
@@ -131,7 +133,8 @@ impl Engine {
         before: &crate::snapshot::Manifest,
     ) -> Result<Ran> {
         let parser = self.backend.parser();
-        let live = RefCell::new(Live::new(&mut self.store, effect, parser, log, log_path.to_path_buf()));
+        let patterns = self.patterns()?;
+        let live = RefCell::new(Live::new(&mut self.store, effect, parser, patterns, log, log_path.to_path_buf()));
         let mut on = |happening: Happening<'_>| live.borrow_mut().happen(&happening);
         let beat_every = self.project.config.run.heartbeat_interval;
         let begun = std::time::Instant::now();
@@ -162,6 +165,7 @@ impl Engine {
             }
         };
         live.end(ended.code);
+        let patterns = live.pattern_results();
         let Live { digestor, tail, failure, .. } = live;
         if let Some(failure) = failure {
             return Err(failure);
@@ -169,7 +173,7 @@ impl Engine {
         let now = self.tree.scan()?;
         let changed: Vec<RelPath> = before.diff(&now).into_iter().map(|change| change.path).collect();
         let config = &self.project.config;
-        let last_lines = tail.lines();
+        let last_lines: Vec<String> = tail.text().lines().map(str::to_owned).collect();
         let (end, is_ok) = classify::conclude(&Conclusion {
             code: ended.code,
             cause: cause(ended.cause),
@@ -178,26 +182,23 @@ impl Engine {
             changed_files: !changed.is_empty(),
             rate_limit_patterns: &config.circuit_breaker.rate_limit_patterns,
             halt_patterns: &config.env_errors.halt_patterns,
-            patterns: self.pattern_results(log_path)?,
+            patterns,
             now: sys::clock::now().with_timezone(&Local).fixed_offset(),
         });
-        let message = if digestor.saw_events { digestor.message() } else { last_lines.last().cloned().unwrap_or_default() };
+        let message =
+            if digestor.saw_events { digestor.message() } else { last_lines.last().cloned().unwrap_or_default() };
         let message: String = self.store.sinks.redact(&message).chars().take(MESSAGE_LIMIT).collect();
         let session = digestor.session.clone();
         let usage = digestor.usage;
         Ok(Ran { end, is_ok, message, session, usage, duration: ended.duration, strays: ended.strays, changed })
     }
 
-    /// What the configured patterns of the `command` backend say about the whole output.
-    fn pattern_results(&self, log: &Path) -> Result<PatternResults> {
-        if self.backend.name() != crate::model::BackendName::Command {
-            return Ok(PatternResults::default());
+    /// The patterns of the `command` backend.
+    fn patterns(&self) -> Result<Option<Patterns>> {
+        if self.backend.name() != BackendName::Command {
+            return Ok(None);
         }
-        let config = &self.project.config.backend.command;
-        Ok(PatternResults {
-            success: occurs(&config.success_pattern, log)?,
-            failure: occurs(&config.failure_pattern, log)?,
-        })
+        Ok(Some(Patterns::new(&self.project.config.backend.command)?))
     }
 
     fn end_unstarted(&mut self, effect: EffectId, reason: String) -> Result<()> {
@@ -298,28 +299,5 @@ fn cause(cause: proc::Cause) -> Cause {
         proc::Cause::Wall => Cause::Wall,
         proc::Cause::Idle => Cause::Idle,
         proc::Cause::Stopped => Cause::Stopped,
-    }
-}
-
-/// Whether a pattern occurs in a log, line by line; `None` when there is no pattern.
-fn occurs(pattern: &str, log: &Path) -> Result<Option<bool>> {
-    use std::io::BufRead;
-
-    if pattern.is_empty() {
-        return Ok(None);
-    }
-    let pattern = regex::bytes::Regex::new(pattern).context("[backend.command]: pattern")?;
-    let mut reader = std::io::BufReader::new(File::open(log).at("read", log)?);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        // 1 MiB of a line is enough to find a pattern in; the rest of it is looked at as a line of its own.
-        let read = std::io::Read::take(&mut reader, 1 << 20).read_until(b'\n', &mut line).at("read", log)?;
-        if read == 0 {
-            return Ok(Some(false));
-        }
-        if pattern.is_match(&line) {
-            return Ok(Some(true));
-        }
     }
 }

@@ -23,17 +23,31 @@ impl Engine {
             // Its earlier work is in the tree and counts.
             let touched = parked.touched.into_iter().collect();
             let (base, base_commit) = (parked.base, parked.base_commit);
-            return self.store.record(vec![EventKind::TaskOpened { task: id.clone(), title, base, base_commit, touched }]);
+            return self.store.record(vec![EventKind::TaskOpened {
+                task: id.clone(),
+                title,
+                base,
+                base_commit,
+                touched,
+            }]);
         }
         let manifest = self.tree.scan()?;
         let base = format!("{}.base", self.effect_name(id));
         let base_commit = match &self.git {
-            Some(git) if self.settings_on_block_salvages() => Some(git.base_commit(&base, &self.tree.own_paths()).await?),
+            Some(git) if self.settings_on_block_salvages() => {
+                Some(git.base_commit(&base, &self.tree.own_paths()).await?)
+            }
             _ => None,
         };
         self.tree.keep(&base, manifest)?;
         killpoint::reach("base kept");
-        self.store.record(vec![EventKind::TaskOpened { task: id.clone(), title, base, base_commit, touched: Vec::new() }])
+        self.store.record(vec![EventKind::TaskOpened {
+            task: id.clone(),
+            title,
+            base,
+            base_commit,
+            touched: Vec::new(),
+        }])
     }
 
     fn settings_on_block_salvages(&self) -> bool {

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::store::Store;
-use crate::backend::{self, Parser};
-use crate::logic::classify::Digestor;
+use crate::backend::{self, Parser, Patterns};
+use crate::logic::classify::{Digestor, PatternResults};
 use crate::model::{EffectId, EventKind, Said};
 use crate::sys::proc::{Happening, Stream};
 use crate::sys::tail::{LineSplitter, Tail};
@@ -26,6 +26,8 @@ pub(super) struct Live<'a> {
     effect: EffectId,
     parser: Box<dyn Parser>,
     lines: LineSplitter,
+    errors: LineSplitter,
+    patterns: Option<Patterns>,
     /// What the events came to.
     pub digestor: Digestor,
     /// The last lines of plain output, of both streams.
@@ -45,6 +47,7 @@ impl<'a> Live<'a> {
         store: &'a mut Store,
         effect: EffectId,
         parser: Box<dyn Parser>,
+        patterns: Option<Patterns>,
         log: File,
         log_path: PathBuf,
     ) -> Self {
@@ -53,6 +56,8 @@ impl<'a> Live<'a> {
             effect,
             parser,
             lines: LineSplitter::new(LINE_LIMIT),
+            errors: LineSplitter::new(LINE_LIMIT),
+            patterns,
             digestor: Digestor::default(),
             tail: Tail::new(LAST_LINES.0, LAST_LINES.1),
             log,
@@ -69,11 +74,8 @@ impl<'a> Live<'a> {
     pub(super) fn happen(&mut self, happening: &Happening<'_>) {
         match happening {
             Happening::Spawned { pid, start_ticks } => {
-                let event = EventKind::AgentSpawned {
-                    effect: self.effect.clone(),
-                    pid: *pid,
-                    start_ticks: *start_ticks,
-                };
+                let event =
+                    EventKind::AgentSpawned { effect: self.effect.clone(), pid: *pid, start_ticks: *start_ticks };
                 self.record(event);
             }
             Happening::Output(stream, bytes) => self.output(*stream, bytes),
@@ -89,15 +91,32 @@ impl<'a> Live<'a> {
             self.failure = Some(anyhow::anyhow!("write attempt log {path}: {error}"));
         }
         self.tail.push(bytes);
+        let mut texts: Vec<(String, bool)> = Vec::new();
+        let mut take = |line: &[u8], is_cut| texts.push((String::from_utf8_lossy(line).into_owned(), is_cut));
+        match stream {
+            Stream::Err => self.errors.push(bytes, &mut take),
+            Stream::Out => self.lines.push(bytes, &mut take),
+        }
+        for (line, is_cut) in texts {
+            self.search(&line);
+            if stream == Stream::Out {
+                self.line(&line, is_cut);
+            }
+        }
         if stream == Stream::Err {
             self.show(bytes);
-            return;
         }
-        let mut texts: Vec<(String, bool)> = Vec::new();
-        self.lines.push(bytes, &mut |line, is_cut| texts.push((String::from_utf8_lossy(line).into_owned(), is_cut)));
-        for (line, is_cut) in texts {
-            self.line(&line, is_cut);
+    }
+
+    fn search(&mut self, line: &str) {
+        if let Some(patterns) = &mut self.patterns {
+            patterns.line(line);
         }
+    }
+
+    /// What the patterns of the `command` backend found.
+    pub(super) fn pattern_results(&self) -> PatternResults {
+        self.patterns.as_ref().map(Patterns::results).unwrap_or_default()
     }
 
     /// Takes what is left when the process has ended.
@@ -105,7 +124,13 @@ impl<'a> Live<'a> {
         let mut rest: Vec<(String, bool)> = Vec::new();
         self.lines.finish(&mut |line, is_cut| rest.push((String::from_utf8_lossy(line).into_owned(), is_cut)));
         for (line, is_cut) in rest {
+            self.search(&line);
             self.line(&line, is_cut);
+        }
+        let mut rest: Vec<String> = Vec::new();
+        self.errors.finish(&mut |line, _| rest.push(String::from_utf8_lossy(line).into_owned()));
+        for line in rest {
+            self.search(&line);
         }
         for said in self.parser.end(code) {
             self.said(&said, None);
@@ -127,7 +152,7 @@ impl<'a> Live<'a> {
         self.digestor.add(said);
         match (said, line) {
             // Plain output is shown as it came.
-            (Said::Text { .. }, Some(line)) if !self.digestor.saw_events() => {
+            (Said::Text { .. }, Some(line)) if !self.digestor.saw_events => {
                 self.show(format!("{line}\n").as_bytes());
             }
             _ => {

@@ -7,11 +7,12 @@
 mod attempt;
 pub mod backup;
 pub mod check;
+pub mod demo;
 mod integrate;
 mod live;
 pub mod look;
-pub mod project;
 mod preview;
+pub mod project;
 pub mod queue;
 mod recovery;
 pub mod reopen;
@@ -24,11 +25,10 @@ mod verify;
 use anyhow::{Context, Result, bail};
 
 use crate::backend::{self, Backend, Invocation, Version};
+use crate::config;
 use crate::git::Git;
 use crate::logic::{self, Next};
-use crate::model::{
-    BackendName, BlockAction, Effect, EventKind, Limits, RunStart, Settings,
-};
+use crate::model::{BackendName, BlockAction, Effect, EventKind, Limits, RunStart, Settings};
 use crate::sys;
 use crate::sys::guard;
 use crate::sys::lock::{LockNote, RunLock};
@@ -97,19 +97,19 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
         backend,
         stop,
     };
-    let result = engine.work(&options, version_text.unwrap_or_default()).await;
+    let result = engine.work(&options, version_text.unwrap_or_default(), note.host).await;
     engine.store.flush();
     result
 }
 
 impl Engine {
-    async fn work(&mut self, options: &RunOptions, backend_version: String) -> Result<i32> {
+    async fn work(&mut self, options: &RunOptions, backend_version: String, host: String) -> Result<i32> {
         self.recover().await?;
         self.store.catch_up_sinks();
         let start = RunStart {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            host: sys::lock::host_name(),
+            host,
             backend: self.backend.name().as_str().to_owned(),
             backend_version,
             project: self.project.config.project.name.clone(),
@@ -223,7 +223,11 @@ fn refuse_unusable(queue: &QueueKeeper) -> Result<()> {
 
 /// Makes sure that the backend's program is there, and asks for its version once.
 async fn probe(project: &Project, backend: &'static dyn Backend, stop: &Stop) -> Result<Option<String>> {
-    let Some(mut spec) = backend::probe::spec(backend, &project.config) else { return Ok(None) };
+    if let Some(problem) = config::backend_problem(&project.config, backend.name()) {
+        bail!("{problem}");
+    }
+    let Some(invocation) = backend::probe::invocation(backend.name(), &project.config) else { return Ok(None) };
+    let mut spec = spec_of(invocation, &project.config.project.code_dir).map_err(anyhow::Error::msg)?;
     let path = sys::env::raw("PATH");
     if sys::which::find(&spec.program, path.as_deref(), &spec.cwd).is_none() {
         bail!(
@@ -233,10 +237,10 @@ async fn probe(project: &Project, backend: &'static dyn Backend, stop: &Stop) ->
             backend.name().as_str()
         );
     }
-    spec.wall = Some(std::time::Duration::from_secs(10));
+    spec.wall = Some(backend::probe::LIMIT);
     let mut output = Vec::new();
     let mut keep = |happening: sys::proc::Happening<'_>| {
-        if let sys::proc::Happening::Output(_, bytes) = happening
+        if let sys::proc::Happening::Output(sys::proc::Stream::Out, bytes) = happening
             && output.len() < 4096
         {
             output.extend_from_slice(bytes);

@@ -26,9 +26,8 @@ impl Project {
     pub fn open(given: Option<&Path>, dir: &Path) -> Result<Self> {
         let path = match given {
             Some(path) => dir.join(path),
-            None => config::discover(dir).with_context(|| {
-                format!("no autodev.toml in {} or above; run `autodev init` first", dir.display())
-            })?,
+            None => config::discover(dir)
+                .with_context(|| format!("no autodev.toml in {} or above; run `autodev init` first", dir.display()))?,
         };
         let loaded = config::load(&path, &sys::env::with_prefix("AUTODEV_"))?;
         let home = loaded.config.project.config_dir.join(".autodev");

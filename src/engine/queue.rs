@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -14,6 +15,9 @@ use crate::plan::{self, Caps, PutBack, QueueError, QueueFile, Rescue};
 use crate::sys;
 use crate::sys::fs::Durability;
 use crate::sys::killpoint;
+
+/// A file that cannot be read is read once more after this.
+const HALF_WRITTEN: Duration = Duration::from_millis(100);
 
 /// Who may have changed task.json since it was last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +66,7 @@ impl QueueKeeper {
         store.catch_up()?;
         let mut events = Vec::new();
         if !self.file.is_current() {
-            self.reload(store, suspect, &mut events)?;
+            self.reload(store, suspect, &mut events, true)?;
         }
         if suspect == Suspect::Agent {
             self.undo_status_edits(store, &mut events)?;
@@ -75,7 +79,13 @@ impl QueueKeeper {
     }
 
     /// Reads the file again; a broken one is kept aside and replaced by what was last read.
-    fn reload(&mut self, store: &mut Store, suspect: Suspect, events: &mut Vec<EventKind>) -> Result<()> {
+    fn reload(
+        &mut self,
+        store: &mut Store,
+        suspect: Suspect,
+        events: &mut Vec<EventKind>,
+        is_first: bool,
+    ) -> Result<()> {
         match QueueFile::load(&self.path, &self.caps) {
             Ok(file) => {
                 let trusted = std::mem::replace(&mut self.file, file);
@@ -87,23 +97,23 @@ impl QueueKeeper {
                 }
                 Ok(())
             }
+            Err(_) if is_first => {
+                // An editor that does not write at once may be in the middle of it.
+                std::thread::sleep(HALF_WRITTEN);
+                self.reload(store, suspect, events, false)
+            }
             Err(error) => {
                 let rescue = self.file.rescue(&self.lock, sys::clock::now(), Durability::Synced);
                 let kept_as = match rescue {
                     Ok(Rescue::Kept(path)) => path.display().to_string(),
                     Ok(Rescue::WasMissing) => String::new(),
                     // It is readable after all: somebody was in the middle of writing it.
-                    Err(QueueError::Changed { .. }) => return self.reload_once_more(),
+                    Err(QueueError::Changed { .. }) => return self.reload(store, suspect, events, true),
                     Err(error) => return Err(error).context("keep a broken task.json aside"),
                 };
                 store.record(vec![EventKind::QueueBroken { kept_as, reason: error.to_string() }])
             }
         }
-    }
-
-    fn reload_once_more(&mut self) -> Result<()> {
-        self.file = QueueFile::load(&self.path, &self.caps)?;
-        Ok(())
     }
 
     fn undo_status_edits(&mut self, store: &Store, events: &mut Vec<EventKind>) -> Result<()> {
@@ -184,7 +194,6 @@ pub fn caps(project: &Project) -> Caps {
 
 /// Returns the event that brings the state up to the queue; none when they agree.
 pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<EventKind> {
-
     let same_order = queue.tasks.len() == state.tasks.len()
         && queue.tasks.iter().zip(&state.tasks).all(|(task, known)| task.id == known.id);
     let known: BTreeMap<&TaskId, &TaskState> = state.tasks.iter().map(|task| (&task.id, task)).collect();

@@ -20,12 +20,13 @@ impl Engine {
         }
         self.settle_queue_write()?;
         let recovery = logic::recover(&self.store.state);
-        // An agent may have been at work on task.json too.
-        let suspect = match &recovery {
-            Some(Recovery::EndAttempt { .. } | Recovery::RepeatGate { .. }) => Suspect::Agent,
-            Some(Recovery::FindCommit { .. }) | None => Suspect::Person,
-        };
-        self.queue.refresh(&mut self.store, suspect)?;
+        match &recovery {
+            // An agent may have been at work on task.json too.
+            Some(Recovery::EndAttempt { .. } | Recovery::RepeatGate { .. }) => {
+                self.queue.refresh(&mut self.store, Suspect::Agent)?;
+            }
+            Some(Recovery::FindCommit { .. }) | None => {}
+        }
         killpoint::reach("recovery");
         match recovery {
             None => Ok(()),

@@ -8,7 +8,6 @@ use super::store::Store;
 use super::tree::Tree;
 use crate::git::Git;
 use crate::model::{EventKind, TaskId};
-use crate::sys;
 use crate::sys::lock::{LockError, LockNote, RunLock};
 
 /// What became of the leftovers of one task.

@@ -356,10 +356,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 /// Returns how many bytes at the start of `more` already end `text`.
 fn overlap(text: &[u8], more: &[u8]) -> usize {
-    (0..=more.len().min(text.len()))
-        .rev()
-        .find(|n| text.ends_with(more.get(..*n).unwrap_or_default()))
-        .unwrap_or(0)
+    (0..=more.len().min(text.len())).rev().find(|n| text.ends_with(more.get(..*n).unwrap_or_default())).unwrap_or(0)
 }
 
 #[cfg(test)]

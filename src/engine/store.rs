@@ -59,7 +59,8 @@ impl Store {
         if kinds.is_empty() {
             return Ok(());
         }
-        let durability = if kinds.iter().any(must_survive_a_power_cut) { Durability::Synced } else { Durability::Cached };
+        let durability =
+            if kinds.iter().any(must_survive_a_power_cut) { Durability::Synced } else { Durability::Cached };
         killpoint::reach("before journal");
         let events = self.journal.append(&self.run, sys::clock::now(), kinds, durability)?;
         killpoint::reach("after journal");

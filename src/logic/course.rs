@@ -122,7 +122,9 @@ impl World {
     fn perform(&mut self, effect: Effect, turns: &mut impl Iterator<Item = Turn>) {
         let id = EffectId::nth(&RunId::new("r"), self.state.run.effects + 1);
         match effect {
-            Effect::SaveQueue => self.record(vec![EventKind::QueueSaving { digest: "d".into() }, EventKind::QueueSaved]),
+            Effect::SaveQueue => {
+                self.record(vec![EventKind::QueueSaving { digest: "d".into() }, EventKind::QueueSaved])
+            }
             Effect::OpenTask { task } => self.record(vec![EventKind::TaskOpened {
                 title: task.to_string(),
                 task,
@@ -137,7 +139,8 @@ impl World {
                     Some(Turn::CannotCheck) => Verdict::Infra,
                     _ => Verdict::Pass,
                 };
-                let changed = self.state.active.as_ref().map(|a| a.touched.iter().cloned().collect()).unwrap_or_default();
+                let changed =
+                    self.state.active.as_ref().map(|a| a.touched.iter().cloned().collect()).unwrap_or_default();
                 let changed: Vec<RelPath> = changed;
                 let changed = changed.into_iter().map(|path| Change { path, kind: ChangeKind::Added }).collect();
                 self.record(vec![
@@ -202,12 +205,8 @@ impl World {
             Turn::Passes | Turn::CannotCheck | Turn::HookRefuses => (ProcessEnd::Exited { code: 0 }, true, true),
             Turn::FailsChecks { changes } => (ProcessEnd::Exited { code: 0 }, true, *changes),
             Turn::Dies { code, changes } => (ProcessEnd::Exited { code: *code }, false, *changes),
-            Turn::Limited => {
-                (ProcessEnd::Limited(Limit { code: 1, reason: "429".into(), until: None }), false, false)
-            }
-            Turn::EnvError => {
-                (ProcessEnd::EnvError(EnvProblem { code: 1, reason: "no key".into() }), false, false)
-            }
+            Turn::Limited => (ProcessEnd::Limited(Limit { code: 1, reason: "429".into(), until: None }), false, false),
+            Turn::EnvError => (ProcessEnd::EnvError(EnvProblem { code: 1, reason: "no key".into() }), false, false),
             Turn::Stopped => (ProcessEnd::Interrupted, false, true),
         };
         self.turn = Some(turn);

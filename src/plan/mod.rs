@@ -24,8 +24,8 @@ mod task_json;
 mod verification;
 mod writeback;
 
-pub use defence::PutBack;
 pub use backup::{backup, keep_broken};
+pub use defence::PutBack;
 pub use error::{Problem, QueueError};
 pub use queue_file::{Caps, QueueFile};
 pub use writeback::{Rescue, Saved, update};

@@ -1,0 +1,141 @@
+//! Killed at any point, a run comes to the same end.
+//!
+//! `AUTODEV_KILL_AT=n` ends the real binary with SIGKILL at the n-th place where it passes from one step to the next:
+//! before and after every journal write, every effect and every file. The test walks over all of them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use crate::harness::{Project, processes, wait_until};
+
+/// One task that passes at once, one that needs the second attempt, one that is blocked and leaves something behind.
+const TASKS: &str = r#"[
+ {"id": "A", "title": "First", "description": "d", "steps": ["s"],
+  "verification": {"validate_commands": ["grep -q good src/a.txt"]}},
+ {"id": "B", "title": "Second", "description": "d", "steps": ["s"],
+  "verification": {"path_patterns": ["src/b.txt"], "validate_commands": ["grep -q good src/b.txt"]}},
+ {"id": "C", "title": "Third", "description": "d", "steps": ["s"],
+  "verification": {"validate_commands": ["grep -q good src/c.txt"]}}]"#;
+
+/// Depends on nothing but the task and the number of the attempt, as the kill may make an attempt run twice.
+const AGENT: &str = r#"
+mkdir -p src
+case "$AUTODEV_TASK_ID:$AUTODEV_ATTEMPT" in
+  A:*) echo good > src/a.txt;;
+  B:1) echo bad > src/b.txt; echo other > src/b2.txt;;
+  B:*) echo good > src/b.txt;;
+  C:*) echo bad > src/c.txt;;
+esac
+echo "worked on $AUTODEV_TASK_ID"
+"#;
+
+fn project() -> Project {
+    let project = Project::new();
+    project.config("[run]\ndelay_between_tasks = 0\nmax_retries = 2\n");
+    project.tasks(TASKS).agent("codex", AGENT);
+    project.write("user-staged.txt", "staged by the user\n");
+    project.git(&["add", "user-staged.txt"]);
+    project.write("README", "edited by the user\n");
+    project
+}
+
+/// Everything that must come out the same, without times and object names.
+fn outcome(project: &Project) -> BTreeMap<&'static str, String> {
+    let mut all = BTreeMap::new();
+    let format = "--format=%s|%(trailers:key=Autodev-Attempt,valueonly,separator=%x2C)|%T";
+    all.insert("commits", project.git(&["log", format]));
+    all.insert("status", project.git(&["status", "--porcelain", "--untracked-files=all"]));
+    all.insert("tree", project.git(&["ls-files", "-s"]));
+    let queue = project.json("task.json");
+    let tasks = queue["tasks"].as_array().unwrap().iter().map(|task| {
+        let mut task = task.clone();
+        task["blocked_at"] = Value::Null;
+        serde_json::to_string_pretty(&task).unwrap()
+    });
+    all.insert("tasks", tasks.collect::<Vec<_>>().join("\n"));
+    all.insert("learning", queue["learning_journal"].to_string());
+    all.insert("statistics", queue["statistics"].to_string());
+    let progress = project.read("progress.txt");
+    let entries: Vec<String> = progress
+        .lines()
+        .filter(|line| line.starts_with("## [") || line.starts_with("### Status"))
+        .map(|line| line.rsplit("] ").next().unwrap_or(line).to_owned())
+        .collect();
+    all.insert("progress", entries.join("\n"));
+    let refs = project.git(&["for-each-ref", "--format=%(refname)", "refs/autodev/salvage"]);
+    let salvages = refs.lines().map(|name| project.git(&["show", "--format=%s", "--name-status", name]));
+    all.insert("salvage", salvages.collect());
+    all.insert("run", project.json("logs/runtime-status.json")["run"]["status"].to_string());
+    all.insert("brief", project.read("TASK.md"));
+    let leftovers: Vec<String> = std::fs::read_dir(project.dir())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.contains(".tmp") || name.contains("broken"))
+        .collect();
+    all.insert("leftovers", leftovers.join(" "));
+    all
+}
+
+/// Kills one run at one place, lets the next one finish, and says what differs.
+fn disturbed(place: usize, want: &BTreeMap<&'static str, String>) -> Result<(), String> {
+    let mut project = project();
+    let marker = project.dir().display().to_string();
+    project.env("AUTODEV_KILL_AT", &place.to_string());
+    let killed = project.run(&["run"]);
+    if killed.code != -9 {
+        return Err(format!("point {place}: the run was not killed: {killed:?}"));
+    }
+    project.env("AUTODEV_KILL_AT", "0");
+    let done = project.run(&["run"]);
+    if done.code != 2 {
+        return Err(format!("point {place}: the second run ended with {}: {}", done.code, done.err));
+    }
+    wait_until("every process of the killed run to end", || processes(&marker).is_empty());
+    let got = outcome(&project);
+    for (what, value) in want {
+        if got.get(what) != Some(value) {
+            let got = got.get(what).cloned().unwrap_or_default();
+            return Err(format!("point {place}: {what} differs\n--- want\n{value}\n--- got\n{got}\n{}", done.err));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_killed_at_any_point_comes_to_the_same_end() {
+    let mut calm = project();
+    let log = calm.dir().parent().unwrap().join("out/points");
+    calm.env("AUTODEV_KILL_LOG", log.to_str().unwrap());
+    calm.expect(&["run"], 2);
+    let want = outcome(&calm);
+    assert_eq!(want["commits"].lines().count(), 3, "two commits on top of the first: {want:?}");
+    assert!(want["salvage"].contains("src/c.txt"), "{want:?}");
+    assert!(!calm.has("src/c.txt"));
+    let points = std::fs::read_to_string(&log).unwrap().lines().count();
+    assert!(points > 60, "only {points} points");
+
+    let next = AtomicUsize::new(1);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::SeqCst);
+                    if place > points {
+                        return;
+                    }
+                    if let Err(text) = disturbed(place, &want) {
+                        wrong.lock().unwrap().push(text);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    println!("kill points: {points} tried, {} runs, {} ended differently", points * 2 + 1, wrong.len());
+    assert!(wrong.is_empty(), "{} of {points} points:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n\n"));
+}

@@ -1,0 +1,9 @@
+//! The whole program from outside: real files, real git, real processes, scripted agents.
+//!
+//! One binary, so that it links once. Every test has a directory, a home and an environment of its own.
+#![expect(clippy::disallowed_methods, reason = "tests start processes and write files as users do")]
+
+mod crash;
+mod harness;
+mod run;
+mod tidy;
