@@ -57,7 +57,10 @@ pub fn start(exe: &Path, run_id: &str) -> io::Result<Guard> {
     let mut command = Command::new(exe);
     command.arg(COMMAND).arg(run_id).current_dir("/");
     command.stdin(reader).stdout(Stdio::null()).stderr(Stdio::null());
-    crate::sys::proc::in_own_session(&mut command);
+    // What a terminal or a service manager sends to everybody is not for the guard. Blocked from the start, there is
+    // no moment at which it could be hit.
+    let blocked = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT]);
+    crate::sys::proc::in_own_session(&mut command, blocked);
     let child = tree::keep(|| command.spawn())?;
     *line = Some(writer);
     Ok(Guard { child })
@@ -101,16 +104,9 @@ fn tell(what: std::fmt::Arguments<'_>) {
     }
 }
 
-/// The guard process itself: waits for the end of its standard input, then ends what is left of the run.
+/// The guard process itself: waits for the end of its standard input, then ends what is left of the run. [`start`] has
+/// made it deaf to the signals of a terminal.
 pub fn main(run_id: &str) -> ExitCode {
-    // Blocked is as good as ignored for a process with one thread that starts no others.
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE] {
-        signals.add(signal);
-    }
-    if signals.thread_block().is_err() {
-        return ExitCode::FAILURE;
-    }
     let spared = spared(std::process::id() as i32);
     let children = read_until_end();
     let marker = tree::marker(OsStr::new(run_id));
@@ -206,6 +202,7 @@ fn end_all(mut known: HashMap<i32, u64>, marker: &[u8], spared: &HashSet<(i32, u
         thread::sleep(PAUSE);
         // What starts meanwhile may be there to clean up; it is not asked and has the rest of the grace.
         members = look(&mut seen);
+        tree::wake(&members);
     }
     let limit = Instant::now() + KILL_LIMIT;
     let mut clear = 0;
@@ -218,4 +215,159 @@ fn end_all(mut known: HashMap<i32, u64>, marker: &[u8], spared: &HashSet<(i32, u
         members = look(&mut seen);
     }
     u32::try_from(seen.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a runner that is killed must be a process of its own")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::sys::env;
+    use crate::sys::proc::{Happening, Spec, Urgency, become_subreaper, run};
+
+    const DIR: &str = "AUTODEV_TEST_DIR";
+    const RUN: &str = "AUTODEV_TEST_RUN";
+
+    /// Waits for something another process does.
+    fn wait(what: &str, mut is_true: impl FnMut() -> bool) {
+        let limit = Instant::now() + Duration::from_secs(30);
+        while !is_true() {
+            assert!(Instant::now() < limit, "{what} did not come");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn is_alive(pid: i32) -> bool {
+        table::read(pid).is_some_and(|it| !it.is_dead)
+    }
+
+    fn pids(file: &Path) -> Vec<i32> {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.lines().filter_map(|line| line.trim().parse().ok()).collect()
+    }
+
+    /// This test program as if it were `autodev`: one test of it, in the thread it starts with.
+    fn ourselves(test: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", &format!("sys::guard::tests::{test}"), "--ignored", "--test-threads=1"]);
+        command
+    }
+
+    #[test]
+    #[ignore = "the guard process of the other tests"]
+    fn as_guard() {
+        if let Some(run_id) = env::text(RUN) {
+            assert_eq!(format!("{:?}", main(&run_id)), format!("{:?}", ExitCode::SUCCESS));
+        }
+    }
+
+    #[test]
+    #[ignore = "the runner process of the other tests"]
+    fn as_runner() {
+        let (Some(dir), Some(run_id)) = (env::text(DIR).map(PathBuf::from), env::text("AUTODEV_TEST_RUNNER")) else {
+            return;
+        };
+        become_subreaper().unwrap();
+        let guard = start(&dir.join("autodev"), &run_id).unwrap();
+        assert!(start(&dir.join("autodev"), &run_id).is_err(), "one guard per process");
+        std::fs::write(dir.join("guard"), guard.pid().to_string()).unwrap();
+        let mut spec = Spec::new("/bin/sh", &dir);
+        spec.args = vec!["-c".into(), std::fs::read_to_string(dir.join("script")).unwrap().into()];
+        spec.env = vec![("AUTODEV_RUN_ID".into(), run_id.into())];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (_sender, stop) = tokio::sync::watch::channel(Urgency::None);
+        let ended = runtime.block_on(run(spec, stop, &mut |_: Happening<'_>| {})).unwrap();
+        drop(guard);
+        std::fs::write(dir.join("ended"), format!("{} {}", ended.code, ended.strays)).unwrap();
+    }
+
+    struct Scene {
+        dir: tempfile::TempDir,
+        runner: Child,
+        run_id: String,
+    }
+
+    fn scene(name: &str, script: &str) -> Scene {
+        let dir = tempfile::tempdir().unwrap();
+        let exe = dir.path().join("autodev");
+        let guard = ourselves("as_guard");
+        let args: Vec<&str> = guard.get_args().filter_map(OsStr::to_str).collect();
+        let program = guard.get_program().to_str().unwrap();
+        let wrapper = format!("#!/bin/sh\n[ \"$1\" = __guard ] && {RUN}=\"$2\" exec '{program}' {}\n", args.join(" "));
+        std::fs::write(&exe, wrapper).unwrap();
+        std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(dir.path().join("script"), script).unwrap();
+        let run_id = format!("guard-{name}-{}", std::process::id());
+        let runner = ourselves("as_runner")
+            .env(DIR, dir.path())
+            .env("AUTODEV_TEST_RUNNER", &run_id)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Scene { dir, runner, run_id }
+    }
+
+    #[test]
+    fn a_killed_runner_leaves_nothing() {
+        // A child that ignores the request, one in another session, one that is stopped, a daemon, and in the child's
+        // session, a process without the marker.
+        let script = "trap '' TERM
+echo $$ >> pids
+setsid sleep 600 & echo $! >> pids
+sh -c 'kill -STOP $$' & echo $! >> pids
+env -i sh -c 'trap \"\" TERM; while :; do sleep 1; done' & echo $! >> pids
+env -i setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' & echo $! >> pids
+python3 -c 'import os,time
+if os.fork()==0:
+    os.setsid()
+    if os.fork()==0:
+        open(\"pids\",\"a\").write(str(os.getpid())+chr(10))
+        open(\"ready\",\"w\")
+        time.sleep(600)
+    os._exit(0)
+'
+while :; do sleep 1; done";
+        let mut scene = scene("killed", script);
+        let path = |name: &str| scene.dir.path().join(name);
+        wait("the tree", || path("ready").exists());
+        let guard = pids(&path("guard"))[0];
+        let tree = pids(&path("pids"));
+        assert!(tree.len() == 6 && tree.iter().all(|pid| is_alive(*pid)), "{tree:?}");
+        // A closed terminal and a Ctrl-C do not impress the guard.
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(guard), signal).unwrap();
+        }
+        scene.runner.kill().unwrap();
+        scene.runner.wait().unwrap();
+        wait("the end of the guard", || !is_alive(guard));
+        let alive: Vec<&i32> = tree.iter().filter(|pid| is_alive(**pid)).collect();
+        assert!(alive.is_empty(), "{alive:?} of {tree:?}");
+        assert_eq!(sweep(&scene.run_id), 0);
+    }
+
+    #[test]
+    fn after_a_normal_end_the_guard_goes_at_once() {
+        let mut scene = scene("normal", "sleep 600 & exit 3");
+        let guard_file = scene.dir.path().join("guard");
+        assert!(scene.runner.wait().unwrap().success());
+        assert_eq!(std::fs::read_to_string(scene.dir.path().join("ended")).unwrap(), "3 1");
+        assert!(!is_alive(pids(&guard_file)[0]));
+    }
+
+    #[test]
+    fn a_sweep_ends_what_a_lost_run_left_and_nothing_else() {
+        let run_id = format!("sweep-{}", std::process::id());
+        let sleep = |value: &str| Command::new("sleep").arg("600").env("AUTODEV_RUN_ID", value).spawn().unwrap();
+        let (mut ours, mut other) = (sleep(&run_id), sleep(&format!("{run_id}0")));
+        let begun = Instant::now();
+        assert_eq!(sweep(&run_id), 1);
+        assert!(begun.elapsed() < GRACE, "who ends when asked is not waited for");
+        assert!(!ours.wait().unwrap().success());
+        assert!(other.try_wait().unwrap().is_none());
+        assert_eq!(sweep(&format!("{run_id}0")), 1);
+        other.wait().unwrap();
+        assert_eq!(sweep("no-such-run"), 0);
+    }
 }

@@ -132,12 +132,13 @@ impl Course {
                 }
             }
             Phase::Ending { limit, pause, .. } => {
-                let is_gone = self.code.is_some() && self.tree.members().is_empty();
-                if is_gone {
+                let members = self.tree.members();
+                if members.is_empty() && self.code.is_some() {
                     self.drain();
                 } else if limit.is_some_and(|limit| now >= limit) {
                     self.kill();
                 } else {
+                    tree::wake(&members);
                     let next = limit.map_or(now + pause, |limit| limit.min(now + pause));
                     self.phase = Phase::Ending { limit, next, pause: (pause * 2).min(LONG) };
                 }

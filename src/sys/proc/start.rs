@@ -7,6 +7,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Once;
 
+use nix::sys::signal::SigSet;
 use tokio::process::Child;
 
 use super::tree::{self, Tree};
@@ -53,18 +54,23 @@ fn command(spec: &Spec) -> tokio::process::Command {
         Stdin::Bytes(_) => Stdio::piped(),
     });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    in_own_session(&mut command);
+    in_own_session(&mut command, SigSet::empty());
     let mut command = tokio::process::Command::from(command);
     command.kill_on_drop(true);
     command
 }
 
-/// Makes the command start in a session of its own: no terminal, no signals meant for ours.
+/// Makes the command start in a session of its own (no terminal, no signals meant for ours) and with these signals blocked.
 #[expect(unsafe_code, reason = "std has no stable way to start a child in a session of its own")]
-pub(in crate::sys) fn in_own_session(command: &mut Command) {
-    // SAFETY: the closure runs between fork and exec and makes one async-signal-safe system call, `setsid`.
+pub(in crate::sys) fn in_own_session(command: &mut Command, blocked: SigSet) {
+    // SAFETY: the closure runs between fork and exec. It makes two system calls, both async-signal-safe, and allocates
+    // nothing.
     unsafe {
-        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
+        command.pre_exec(move || {
+            nix::unistd::setsid()?;
+            blocked.thread_block()?;
+            Ok(())
+        });
     }
 }
 

@@ -123,3 +123,50 @@ mod other {
         None
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let stat = b"42 (a) R 1 (\n) S 7 8 9 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 3 0 777 1 2";
+        let expected = Process {
+            pid: 42,
+            parent: 7,
+            group: 8,
+            session: 9,
+            start: 777,
+            cpu: 100,
+            is_dead: false,
+            is_stopped: false,
+        };
+        assert_eq!(linux::parse(42, stat), Some(expected));
+    }
+
+    #[test]
+    fn a_zombie_is_dead_unless_other_threads_live() {
+        let stat = |state: &str, threads: u32| {
+            format!("42 (x) {state} 7 8 9 0 -1 0 1 2 3 4 10 20 30 40 20 0 {threads} 0 777 1 2").into_bytes()
+        };
+        let is_dead = |state, threads| linux::parse(42, &stat(state, threads)).unwrap().is_dead;
+        assert!(is_dead("Z", 1) && !is_dead("Z", 2) && !is_dead("S", 1) && is_dead("X", 0));
+        assert!(linux::parse(42, &stat("T", 1)).unwrap().is_stopped);
+    }
+
+    #[test]
+    fn a_broken_line_is_no_process() {
+        for stat in [&b""[..], b"42 (x", b"42 (x) S", b"42 (x) S a b c", b"42 (x) \xff\xff"] {
+            assert_eq!(linux::parse(42, stat), None);
+        }
+    }
+
+    #[test]
+    fn we_are_in_the_table() {
+        let me = std::process::id() as i32;
+        let mine = all().into_iter().find(|it| it.pid == me).unwrap();
+        assert!(mine.is_same() && !mine.is_dead && mine.start > 0);
+        assert!(own_children().is_some());
+        assert!(!Process { start: mine.start + 1, ..mine }.is_same());
+    }
+}

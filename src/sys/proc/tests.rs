@@ -24,11 +24,11 @@ fn is_adopting() -> bool {
 }
 
 fn place() -> Place {
-    if is_adopting() {
-        static ONCE: std::sync::Once = std::sync::Once::new();
-        ONCE.call_once(|| become_subreaper().unwrap());
-    }
+    static ADOPTING: std::sync::Once = std::sync::Once::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    if is_adopting() {
+        ADOPTING.call_once(|| become_subreaper().unwrap());
+    }
     let run_id = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     Place { dir: tempfile::tempdir().unwrap(), run_id }
 }
@@ -42,6 +42,8 @@ impl Place {
         let mut spec = Spec::new(program, self.dir.path());
         spec.args = vec!["-c".into(), script.into()];
         spec.env = vec![("AUTODEV_RUN_ID".into(), self.run_id.clone().into())];
+        // Whoever is waited for that long is noticed, also on a loaded machine.
+        spec.grace = Duration::from_mins(1);
         spec
     }
 
@@ -97,6 +99,9 @@ async fn hear(spec: Spec) -> Heard {
     .unwrap();
     Heard { ended, out, err }
 }
+
+/// Far below the grace and the sleeps of the scripts, far above what a loaded machine takes.
+const PROMPT: Duration = Duration::from_secs(30);
 
 const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -188,7 +193,7 @@ async fn a_grandchild_in_another_session_that_holds_the_pipe_is_ended() {
     let place = place();
     let heard = hear(place.sh("setsid sleep 600 & echo $! > pids; echo done")).await;
     assert_eq!((heard.ended.code, heard.ended.strays, heard.out.as_slice()), (0, 1, &b"done\n"[..]));
-    assert!(heard.ended.duration < ms(1500), "{:?}", heard.ended.duration);
+    assert!(heard.ended.duration < PROMPT, "{:?}", heard.ended.duration);
     place.assert_none_left(1);
 }
 
@@ -220,12 +225,15 @@ async fn a_double_forked_daemon_is_ended() {
 #[tokio::test]
 async fn a_daemon_without_the_marker_is_ended_when_orphans_are_adopted_and_never_holds_us_up() {
     let place = place();
-    let body = "os.execve('/bin/sleep',['sleep','5'],{})";
+    let body = "os.execve('/bin/sleep',['sleep','100'],{})";
     let heard = hear(place.python(&daemon(body))).await;
-    assert!(heard.ended.duration < Duration::from_secs(3), "{:?}", heard.ended.duration);
+    assert!(heard.ended.duration < PROMPT, "{:?}", heard.ended.duration);
     if is_adopting() {
         assert_eq!(heard.ended.strays, 1);
         place.assert_none_left(1);
+    } else {
+        // Nothing shows whose it is.
+        signal::kill(Pid::from_raw(place.pids()[0]), Signal::SIGKILL).unwrap();
     }
 }
 
@@ -233,10 +241,10 @@ async fn a_daemon_without_the_marker_is_ended_when_orphans_are_adopted_and_never
 async fn the_wall_limit_ends_the_child_and_what_it_started() {
     let place = place();
     let mut spec = place.sh("sleep 600 & echo $! > pids; setsid sleep 600 & echo $! >> pids; sleep 600");
-    spec.wall = Some(ms(300));
+    spec.wall = Some(ms(1000));
     let heard = hear(spec).await;
     assert_eq!((heard.ended.code, heard.ended.cause), (-15, Cause::Wall));
-    assert!(heard.ended.duration < Duration::from_secs(3), "{:?}", heard.ended.duration);
+    assert!(heard.ended.duration < PROMPT, "{:?}", heard.ended.duration);
     place.assert_none_left(2);
 }
 
@@ -246,11 +254,11 @@ async fn who_ignores_the_request_is_killed_after_the_grace() {
     let script =
         "trap '' TERM; sh -c 'echo $$ >> pids; while :; do sleep 1; done' & echo $$ >> pids; while :; do sleep 1; done";
     let mut spec = place.sh(script);
-    spec.wall = Some(ms(300));
+    spec.wall = Some(ms(1000));
     spec.grace = ms(200);
     let heard = hear(spec).await;
     assert_eq!((heard.ended.code, heard.ended.cause), (-9, Cause::Wall));
-    assert!(heard.ended.duration >= ms(500), "{:?}", heard.ended.duration);
+    assert!(heard.ended.duration >= ms(1200), "{:?}", heard.ended.duration);
     place.assert_none_left(2);
 }
 
@@ -258,7 +266,7 @@ async fn who_ignores_the_request_is_killed_after_the_grace() {
 async fn who_ends_within_the_grace_can_still_say_something() {
     let place = place();
     let mut spec = place.sh("trap 'echo bye; exit 4' TERM; echo hi; while :; do sleep 0.05; done");
-    spec.wall = Some(ms(300));
+    spec.wall = Some(ms(1000));
     let heard = hear(spec).await;
     assert_eq!((heard.ended.code, heard.ended.cause), (4, Cause::Wall));
     assert_eq!(heard.out, b"hi\nbye\n");
@@ -268,10 +276,10 @@ async fn who_ends_within_the_grace_can_still_say_something() {
 async fn stopped_processes_end_too() {
     let place = place();
     let mut spec = place.sh("sh -c 'echo $$ >> pids; kill -STOP $$' & echo $$ >> pids; kill -STOP $$");
-    spec.wall = Some(ms(300));
+    spec.wall = Some(ms(1000));
     let heard = hear(spec).await;
     assert_eq!((heard.ended.code, heard.ended.cause), (-15, Cause::Wall));
-    assert!(heard.ended.duration < Duration::from_secs(2), "woken up to hear it: {:?}", heard.ended.duration);
+    assert!(heard.ended.duration < PROMPT, "woken up to hear it: {:?}", heard.ended.duration);
     place.assert_none_left(2);
 }
 
@@ -395,8 +403,8 @@ async fn a_process_that_computes_is_not_idle_nor_is_its_parent() {
 #[tokio::test]
 async fn a_trickle_of_output_is_not_idle() {
     let place = place();
-    let mut spec = place.sh("for i in 1 2 3 4 5 6 7 8 9 10; do echo $i >&2; sleep 0.2; done; exit 3");
-    let (idle, asked) = idle(ms(1500));
+    let mut spec = place.sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do echo $i >&2; sleep 0.2; done; exit 3");
+    let (idle, asked) = idle(ms(2500));
     spec.idle = idle;
     let heard = hear(spec).await;
     assert_eq!((heard.ended.code, heard.ended.cause, asked.load(Ordering::Relaxed)), (3, Cause::Itself, 0));
@@ -444,26 +452,24 @@ async fn a_stop_request_ends_the_child_within_the_grace() {
     let script = "sleep 600 & echo $! > pids; echo ready; wait";
     let ended = ask(place.sh(script), Urgency::Stop).await;
     assert_eq!((ended.code, ended.cause), (-15, Cause::Stopped));
-    assert!(ended.duration < Duration::from_secs(2), "{:?}", ended.duration);
+    assert!(ended.duration < PROMPT, "{:?}", ended.duration);
     place.assert_none_left(1);
 }
 
 #[tokio::test]
 async fn a_kill_request_does_not_wait() {
     let place = place();
-    let mut spec = place.sh("trap '' TERM; echo $$ > pids; echo ready; while :; do sleep 1; done");
-    spec.grace = Duration::from_secs(60);
+    let spec = place.sh("trap '' TERM; echo $$ > pids; echo ready; while :; do sleep 1; done");
     let ended = ask(spec, Urgency::Kill).await;
     assert_eq!((ended.code, ended.cause), (-9, Cause::Stopped));
-    assert!(ended.duration < Duration::from_secs(5), "{:?}", ended.duration);
+    assert!(ended.duration < PROMPT, "{:?}", ended.duration);
     place.assert_none_left(1);
 }
 
 #[tokio::test]
 async fn a_second_request_ends_the_grace() {
     let place = place();
-    let mut spec = place.sh("trap 'echo no' TERM; echo ready; while :; do sleep 0.05; done");
-    spec.grace = Duration::from_secs(60);
+    let spec = place.sh("trap 'echo no' TERM; echo ready; while :; do sleep 0.05; done");
     let (sender, stop) = tokio::sync::watch::channel(Urgency::None);
     let on = &mut |happening: Happening<'_>| match happening {
         Happening::Output(_, b"ready\n") => sender.send(Urgency::Stop).unwrap(),

@@ -226,9 +226,14 @@ fn is_led(member: &Process) -> bool {
 pub(in crate::sys) fn ask_to_end(members: &[Process]) {
     for member in members {
         send(member, Signal::SIGTERM);
-        if member.is_stopped {
-            send(member, Signal::SIGCONT);
-        }
+    }
+    wake(members);
+}
+
+/// Lets the stopped ones among these go on.
+pub(in crate::sys) fn wake(members: &[Process]) {
+    for member in members.iter().filter(|it| it.is_stopped) {
+        send(member, Signal::SIGCONT);
     }
 }
 
@@ -361,4 +366,122 @@ fn ancestors(pid: i32, by_pid: &HashMap<i32, &Process>) -> HashSet<i32> {
         next = by_pid.get(&pid).map(|it| it.parent);
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: i32 = 100;
+
+    fn process(pid: i32, parent: i32, session: i32, start: u64) -> Process {
+        Process { pid, parent, group: session, session, start, cpu: 0, is_dead: false, is_stopped: false }
+    }
+
+    /// 1 ─ 50 (shell) ─ 100 (we) ─ 200 (child), and what a test adds.
+    fn table(more: &[Process]) -> Vec<Process> {
+        let base = [process(1, 0, 1, 1), process(50, 1, 50, 5), process(ME, 50, 50, 10), process(200, ME, 200, 1000)];
+        base.into_iter().chain(more.iter().copied()).collect()
+    }
+
+    fn live(no: u64, pid: i32, start: u64) -> Live {
+        Live { no, pid, start, marker: Some(b"AUTODEV_RUN_ID=r".to_vec()) }
+    }
+
+    /// The members of child 1 (200) among what a test adds; `marked` carry the marker.
+    fn members(more: &[Process], live: &[Live], adopts: bool, marked: &[i32]) -> Vec<i32> {
+        let table = table(more);
+        let by_pid: HashMap<i32, &Process> = table.iter().map(|it| (it.pid, it)).collect();
+        let ancestors = ancestors(ME, &by_pid);
+        let (kept, ending, my_session) = (&[300][..], &[][..], Some(50));
+        let view = View { by_pid, live, ending, kept, me: ME, my_session, ancestors, adopts };
+        let known = HashMap::from([(200, 1000)]);
+        let mut carries = |pid: i32, _: &[u8]| marked.contains(&pid);
+        table.iter().filter(|it| view.belongs(it, 1, &known, &mut carries)).map(|it| it.pid).collect()
+    }
+
+    #[test]
+    fn descendants_belong_to_the_child_wherever_they_went() {
+        let more = [process(201, 200, 200, 1001), process(202, 201, 202, 1002), process(203, 202, 202, 1003)];
+        assert_eq!(members(&more, &[live(1, 200, 1000)], false, &[]), [200, 201, 202, 203]);
+    }
+
+    #[test]
+    fn orphans_in_the_session_belong_to_the_child_even_after_its_end() {
+        let mut table = table(&[process(201, 1, 200, 1001)]);
+        table.retain(|it| it.pid != 200);
+        let by_pid = table.iter().map(|it| (it.pid, it)).collect();
+        let live = [live(1, 200, 1000)];
+        let view = View {
+            by_pid,
+            live: &live,
+            ending: &[],
+            kept: &[],
+            me: ME,
+            my_session: Some(50),
+            ancestors: HashSet::from([1, 50, ME]),
+            adopts: false,
+        };
+        let known = HashMap::from([(200, 1000)]);
+        assert!(view.belongs(&process(201, 1, 200, 1001), 1, &known, &mut |_, _| false));
+    }
+
+    #[test]
+    fn a_reused_id_or_session_number_belongs_to_nobody() {
+        let mut table = table(&[process(201, 200, 200, 6000)]);
+        table.retain(|it| it.pid != 200);
+        table.push(process(200, 1, 200, 5000));
+        let by_pid = table.iter().map(|it| (it.pid, it)).collect();
+        let live = [live(1, 200, 1000)];
+        let view = View {
+            by_pid,
+            live: &live,
+            ending: &[],
+            kept: &[],
+            me: ME,
+            my_session: Some(50),
+            ancestors: HashSet::from([1, 50, ME]),
+            adopts: true,
+        };
+        let known = HashMap::from([(200, 1000)]);
+        assert!(table.iter().all(|it| !view.belongs(it, 1, &known, &mut |_, _| false)));
+    }
+
+    #[test]
+    fn we_our_ancestors_our_session_and_the_kept_belong_to_nobody() {
+        let more = [
+            process(110, ME, 50, 2000),
+            process(111, 110, 50, 2000),
+            process(300, ME, 300, 2000),
+            process(301, 300, 300, 2000),
+        ];
+        let everything: Vec<i32> = table(&more).iter().map(|it| it.pid).filter(|pid| *pid != 200).collect();
+        assert_eq!(members(&more, &[live(1, 200, 1000)], true, &everything), [200]);
+    }
+
+    #[test]
+    fn adopted_orphans_belong_to_the_only_child() {
+        let more = [process(210, ME, 210, 900), process(211, 210, 211, 2000)];
+        assert_eq!(members(&more, &[live(1, 200, 1000)], true, &[]), [200, 210, 211]);
+        assert_eq!(members(&more, &[live(1, 200, 1000)], false, &[]), [200], "not ours without adoption");
+    }
+
+    #[test]
+    fn an_orphan_that_two_children_could_claim_is_left_to_the_last() {
+        let more = [process(400, ME, 400, 1500), process(210, ME, 210, 2000), process(220, ME, 220, 1200)];
+        let both = [live(1, 200, 1000), live(2, 400, 1500)];
+        assert_eq!(members(&more, &both, true, &[]), [200, 220], "220 is older than the other child");
+        assert_eq!(members(&more, &both, true, &[210]), [200, 220], "the marker is the same for both");
+        let mut differing = both.clone();
+        differing[1].marker = None;
+        assert_eq!(members(&more, &differing, true, &[210]), [200, 210, 220]);
+    }
+
+    #[test]
+    fn the_marker_finds_what_is_not_below_us_and_not_older_than_the_child() {
+        let more = [process(500, 1, 500, 2000), process(501, 1, 501, 999), process(502, 1, 502, 2000)];
+        assert_eq!(members(&more, &[live(1, 200, 1000)], false, &[500, 501]), [200, 500]);
+        let both = [live(1, 200, 1000), live(2, 400, 1500)];
+        assert_eq!(members(&more, &both, false, &[500, 501]), [200]);
+    }
 }
