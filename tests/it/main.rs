@@ -4,7 +4,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests start processes and write files as users do")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(unreachable_pub, reason = "the harness is shared with the other test binary")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says so, a study prints its figures")]
 
 mod crash;
 mod harness;
