@@ -2,5 +2,6 @@
 //!
 //! The rooms in reading order; a room may import those above it, never those below (see `tests/it/tidy.rs`).
 
+pub mod git;
 pub mod model;
 pub mod sys;
