@@ -2,7 +2,14 @@
 //!
 //! The rooms in reading order; a room may import those above it, never those below (see `tests/it/tidy.rs`).
 
+pub mod backend;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod gate;
 pub mod git;
+pub mod journal;
+pub mod logic;
 pub mod model;
 pub mod plan;
 pub mod prompt;
