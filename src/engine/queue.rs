@@ -200,8 +200,15 @@ pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<E
     let changed: Vec<TaskState> = queue
         .tasks
         .iter()
-        .filter(|task| known.get(&task.id).is_none_or(|known| !says_the_same(task, known)))
-        .map(brief)
+        .map(|task| {
+            let mut seen = brief(task);
+            // What the journal has decided and the file does not hold yet is no edit of a person.
+            if let Some(status) = state.unsaved.get(&task.id).and_then(|unsaved| unsaved.status.clone()) {
+                seen.status = status;
+            }
+            seen
+        })
+        .filter(|seen| known.get(&seen.id) != Some(&seen))
         .collect();
     let is_new_name = !queue.project.is_empty() && queue.project != state.project;
     if same_order && changed.is_empty() && !is_new_name {
@@ -209,16 +216,6 @@ pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<E
     }
     let order = (!same_order).then(|| queue.tasks.iter().map(|task| task.id.clone()).collect());
     Some(EventKind::QueueSeen { project: queue.project.clone(), order, changed })
-}
-
-fn says_the_same(task: &Task, known: &TaskState) -> bool {
-    task.title == known.title
-        && task.status == known.status
-        && task.mode() == known.mode
-        && task.strategy() == known.strategy
-        && task.completion_kind() == known.completion_kind
-        && task.completion_name() == known.completion_name
-        && task.completion_target() == known.completion_target
 }
 
 /// Returns what status views need of a task.
@@ -293,4 +290,22 @@ pub fn change(
         .collect();
     Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?.record(events)?;
     Ok(Change { count, backup })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Queue, Unsaved};
+
+    #[test]
+    fn a_decision_that_is_not_saved_yet_is_no_edit() {
+        let task = Task { id: TaskId::new("A"), title: "a".to_owned(), ..Task::default() };
+        let queue = Queue { tasks: vec![task.clone()], ..Queue::default() };
+        let mut state = State::default();
+        let decided = Status { passes: true, ..Status::default() };
+        state.tasks.push(TaskState { status: decided.clone(), ..brief(&task) });
+        assert!(difference(&queue, &state).is_some(), "a person has set it back");
+        state.unsaved.insert(task.id, Unsaved { status: Some(decided), ..Unsaved::default() });
+        assert_eq!(difference(&queue, &state), None);
+    }
 }
