@@ -234,6 +234,9 @@ fn said_status(said: &Said) -> Option<&'static str> {
 
 fn ending(status: RunStatus, message: &str, state: &State) -> Vec<LogLine> {
     let run = &state.run;
+    if run.settings.as_ref().is_some_and(|settings| settings.dry_run) {
+        return vec![LogLine::new(status.as_str(), message)];
+    }
     let attempted = run.rounds.max(run.completed.saturating_add(run.blocked));
     let mut lines =
         vec![LogLine::bare(format!("Attempted: {attempted}  Completed: {}  Blocked: {}", run.completed, run.blocked))];
