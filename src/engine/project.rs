@@ -75,6 +75,11 @@ impl Project {
         self.home.join("queue.lock")
     }
 
+    /// task.json as it was before the last attempt began.
+    pub fn trusted_queue(&self) -> PathBuf {
+        self.home.join("queue.trusted.json")
+    }
+
     /// Manifests of trees.
     pub fn snapshots(&self) -> PathBuf {
         self.home.join("snapshots")
