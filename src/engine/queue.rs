@@ -192,7 +192,8 @@ pub fn caps(project: &Project) -> Caps {
     }
 }
 
-/// Returns the event that brings the state up to the queue; none when they agree.
+/// Returns the event that brings the state up to the queue; none when they agree. A status that the journal has decided
+/// and the file does not hold yet is no difference.
 pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<EventKind> {
     let same_order = queue.tasks.len() == state.tasks.len()
         && queue.tasks.iter().zip(&state.tasks).all(|(task, known)| task.id == known.id);
@@ -200,8 +201,8 @@ pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<E
     let changed: Vec<TaskState> = queue
         .tasks
         .iter()
-        .filter(|task| known.get(&task.id).is_none_or(|known| !says_the_same(task, known)))
-        .map(brief)
+        .filter(|task| known.get(&task.id).is_none_or(|known| !says_the_same(task, decided(task, state), known)))
+        .map(|task| TaskState { status: decided(task, state).clone(), ..brief(task) })
         .collect();
     let is_new_name = !queue.project.is_empty() && queue.project != state.project;
     if same_order && changed.is_empty() && !is_new_name {
@@ -211,9 +212,14 @@ pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<E
     Some(EventKind::QueueSeen { project: queue.project.clone(), order, changed })
 }
 
-fn says_the_same(task: &Task, known: &TaskState) -> bool {
+/// Returns the status that the file is about to get, else the one it holds.
+fn decided<'a>(task: &'a Task, state: &'a State) -> &'a Status {
+    state.unsaved.get(&task.id).and_then(|unsaved| unsaved.status.as_ref()).unwrap_or(&task.status)
+}
+
+fn says_the_same(task: &Task, status: &Status, known: &TaskState) -> bool {
     task.title == known.title
-        && task.status == known.status
+        && *status == known.status
         && task.mode() == known.mode
         && task.strategy() == known.strategy
         && task.completion_kind() == known.completion_kind
