@@ -65,7 +65,7 @@ fn writes_are_atomic() {
 #[test]
 fn a_file_size_limit_is_no_concern_of_agents_and_checks() {
     let project = Project::plain();
-    project.tasks(&ONE.replace("test -f a.txt", "grep -q '^SigBlk:\\t0*$' /proc/self/status"));
+    project.tasks(&ONE.replace("test -f a.txt", "grep -q -x 'SigBlk:.0000000000000000' /proc/self/status"));
     project.agent("codex", "grep SigBlk /proc/self/status > a.txt");
     project.expect(&["run"], 0);
     assert_eq!(project.read("a.txt"), "SigBlk:\t0000000000000000\n");
@@ -218,7 +218,7 @@ fn task_file_errors() {
     let project = Project::plain();
     fs::write(project.path("task.json"), b"{\"tasks\": [{\"id\": \"\xff\"}]}").unwrap();
     let done = project.expect(&["task", "list"], 1);
-    assert!(done.err.contains("task.json:1:19: not UTF-8"), "{}", done.err);
+    assert!(done.err.contains("task.json:1:20: not UTF-8"), "{}", done.err);
     fs::remove_file(project.path("task.json")).unwrap();
     for args in [&["run"][..], &["task", "list"], &["task", "next"], &["verify", "A"]] {
         let done = project.expect(args, 1);

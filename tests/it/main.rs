@@ -4,6 +4,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests start processes and write files as users do")]
 
 mod crash;
+mod data;
+mod git;
 mod harness;
+mod honesty;
+mod killed;
 mod run;
+mod task;
 mod tidy;
