@@ -6,6 +6,11 @@
 #![expect(unreachable_pub, reason = "the harness is shared with the other test binary")]
 
 mod crash;
+mod data;
+mod git;
 mod harness;
+mod honesty;
+mod killed;
 mod run;
+mod task;
 mod tidy;
