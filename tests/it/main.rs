@@ -3,7 +3,13 @@
 //! One binary, so that it links once. Every test has a directory, a home and an environment of its own.
 #![expect(clippy::disallowed_methods, reason = "tests start processes and write files as users do")]
 
+mod backends;
+mod cli;
+mod config;
 mod crash;
+mod execution;
 mod harness;
+mod limits;
 mod run;
+mod signals;
 mod tidy;
