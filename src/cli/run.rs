@@ -14,10 +14,10 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "NAME", value_parser = backend_name)]
     backend: Option<BackendName>,
     /// Work on at most this many tasks
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_tasks: Option<u32>,
     /// Attempts per task
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_retries: Option<u32>,
     /// Show what would be done for every pending task; start no agent and change no task
     #[arg(long)]
