@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::Local;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::Engine;
 use super::live::Live;
@@ -24,6 +25,8 @@ use crate::sys::proc::{self, Happening, Idle, Spec};
 const MESSAGE_LIMIT: usize = 2000;
 /// Commits shown in the prompt.
 const RECENT_COMMITS: usize = 5;
+/// How soon after its start an agent's status is on disk at the latest.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// How the process of an attempt went.
 struct Ran {
@@ -136,13 +139,21 @@ impl Engine {
         let begun = std::time::Instant::now();
         let result = {
             let child = proc::run(spec, self.stop.for_child(), &mut on);
-            tokio::pin!(child);
+            // A long queue's status is not written with every event; whoever looks while the agent works sees it.
+            let settled = tokio::time::sleep(SETTLED);
+            tokio::pin!(child, settled);
+            let mut is_shown = false;
+            let mut beats = heartbeat(beat_every);
             let mut stop = self.stop.clone();
             loop {
-                // Each branch may be dropped and asked again: sleeping and waiting for a signal keep no progress.
+                // Each branch may be dropped and asked again: nothing is lost by that.
                 tokio::select! {
                     ended = &mut child => break ended,
-                    () = beat(beat_every) => live.borrow_mut().beat(),
+                    () = beat(beats.as_mut()) => live.borrow_mut().beat(),
+                    () = &mut settled, if !is_shown => {
+                        is_shown = true;
+                        live.borrow_mut().show_status();
+                    }
                     () = stop.requested() => {
                         if let Some(signal) = stop.signal() {
                             live.borrow_mut().stopped(signal);
@@ -274,12 +285,22 @@ impl Ran {
     }
 }
 
+/// Returns what beats every so many seconds; 0 is never.
+fn heartbeat(every_seconds: u64) -> Option<Interval> {
+    let every = Duration::from_secs(every_seconds);
+    let first = Instant::now().checked_add(every).filter(|_| every_seconds > 0)?;
+    let mut beats = tokio::time::interval_at(first, every);
+    // After a suspend one beat is enough.
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Some(beats)
+}
+
 /// Waits until the next heartbeat; for ever when there is none.
-async fn beat(every_seconds: u64) {
-    if every_seconds == 0 {
-        std::future::pending::<()>().await;
+async fn beat(beats: Option<&mut Interval>) {
+    match beats {
+        Some(beats) => drop(beats.tick().await),
+        None => std::future::pending().await,
     }
-    tokio::time::sleep(Duration::from_secs(every_seconds)).await;
 }
 
 fn create_log(path: &Path) -> Result<File, PathError> {

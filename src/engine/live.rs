@@ -177,6 +177,11 @@ impl<'a> Live<'a> {
         }
     }
 
+    /// Writes the status files if they are behind.
+    pub(super) fn show_status(&mut self) {
+        self.store.flush();
+    }
+
     /// Says that the agent is still at work.
     pub(super) fn beat(&mut self) {
         let is_active = std::mem::take(&mut self.is_active);
