@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use autodev::{cli, sys::guard};
+use autodev::{
+    cli,
+    sys::{guard, limit},
+};
 
 fn main() -> ExitCode {
     // The guardian is started with every run: it must be there at once, without parsing a command line.
@@ -12,5 +15,7 @@ fn main() -> ExitCode {
     {
         return guard::main(&run.to_string_lossy());
     }
+    // Without it a full quota ends the process where an error is expected; nothing else depends on it.
+    let _ = limit::fail_beyond_file_size();
     cli::main()
 }

@@ -14,7 +14,9 @@ use super::live::Live;
 use super::queue::Suspect;
 use crate::backend::{Patterns, Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion};
-use crate::model::{AttemptReport, BackendName, Change, EffectId, EventKind, ProcessEnd, RelPath, Task, TaskId};
+use crate::model::{
+    AttemptReport, BackendName, Change, EffectId, EnvProblem, EventKind, ProcessEnd, RelPath, Task, TaskId,
+};
 use crate::prompt::{self, PromptInput};
 use crate::sys;
 use crate::sys::fs::{Context as _, Durability, PathError, write_atomic};
@@ -173,7 +175,7 @@ impl Engine {
         };
         live.end(ended.code);
         let patterns = live.pattern_results();
-        let Live { digestor, tail, failure, .. } = live;
+        let Live { digestor, tail, log_failure, failure, .. } = live;
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -192,6 +194,11 @@ impl Engine {
             patterns,
             now: sys::clock::now().with_timezone(&Local).fixed_offset(),
         });
+        // Work whose record is cut off is not charged and not judged: the disk is full, and a person must act.
+        let (end, is_ok) = match log_failure {
+            Some(reason) => (ProcessEnd::EnvError(EnvProblem { code: ended.code, reason }), false),
+            None => (end, is_ok),
+        };
         let message =
             if digestor.saw_events { digestor.message() } else { last_lines.last().cloned().unwrap_or_default() };
         let message: String = self.store.sinks.redact(&message).chars().take(MESSAGE_LIMIT).collect();

@@ -9,6 +9,7 @@ pub mod fs;
 pub mod guard;
 pub mod hash;
 pub mod killpoint;
+pub mod limit;
 pub mod lock;
 pub mod proc;
 pub mod redact;
