@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,6 +91,7 @@ impl Engine {
             // The log of an attempt that ended well is not wanted; one that is gone already is fine.
             let _ = std::fs::remove_file(&log_path);
         }
+        self.note_stop()?;
         self.store.record(vec![EventKind::AttemptEnded { effect, report }])?;
         self.tree.forget(&before_name);
         self.note_stop()
@@ -133,6 +135,7 @@ impl Engine {
         log_path: &Path,
         before: &crate::snapshot::Manifest,
     ) -> Result<Ran> {
+        let log_made = log.metadata().map(|made| made.ctime() * 1_000_000_000 + made.ctime_nsec()).unwrap_or(i64::MAX);
         let parser = self.backend.parser();
         let patterns = self.patterns()?;
         let live = RefCell::new(Live::new(&mut self.store, effect, parser, patterns, log, log_path.to_path_buf()));
@@ -181,6 +184,8 @@ impl Engine {
         }
         let now = self.tree.scan()?;
         let changed: Vec<RelPath> = before.diff(&now).into_iter().map(|change| change.path).collect();
+        let failed = ended.code != 0;
+        let is_touched = !changed.is_empty() || (failed && self.tree.is_touched_since(log_made)?);
         let config = &self.project.config;
         let last_lines: Vec<String> = tail.text().lines().map(str::to_owned).collect();
         let (end, is_ok) = classify::conclude(&Conclusion {
@@ -188,7 +193,7 @@ impl Engine {
             cause: cause(ended.cause),
             digest: &digestor,
             last_lines: &last_lines,
-            changed_files: !changed.is_empty(),
+            changed_files: is_touched,
             rate_limit_patterns: &config.circuit_breaker.rate_limit_patterns,
             halt_patterns: &config.env_errors.halt_patterns,
             patterns,

@@ -32,7 +32,7 @@ fn config_wrong_types() {
                 "autodev.toml:2:8: [project].name",
                 "autodev.toml:6:15: [run].max_retries",
                 "autodev.toml:7:25: [run].delay_between_tasks",
-                "autodev.toml:8:12: [run].max_tasks",
+                "autodev.toml:8:13: [run].max_tasks",
                 "autodev.toml:10:15: [git].auto_commit",
                 "autodev.toml:12:15: [snapshot].ignore_dirs",
                 "autodev.toml:14:",
