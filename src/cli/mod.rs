@@ -125,6 +125,8 @@ fn open(config: Option<&std::path::Path>) -> anyhow::Result<Project> {
 /// Prints the help of the program (or names the subcommands that are missing) and succeeds, as the reference does.
 fn help(of: Option<&str>) -> i32 {
     let mut command = Arguments::command();
+    // Gives subcommands their whole name for the usage line.
+    command.build();
     if let Some(sub) = of.and_then(|name| command.find_subcommand_mut(name)) {
         screen::print(&sub.render_help().to_string());
     } else {

@@ -26,10 +26,10 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "NAME", value_parser = backend_name)]
     backend: Option<BackendName>,
     /// Begin at most this many tasks (default: [run].max_tasks)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_tasks: Option<u32>,
     /// Attempts per task before it is blocked (default: [run].max_retries)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_retries: Option<u32>,
     /// Show every pending task and the beginning of its prompt; start no agent, change no task
     #[arg(long)]

@@ -47,6 +47,14 @@ impl Tree {
         Ok(self.scanner.scan()?)
     }
 
+    /// Whether a file that counts was written since a moment of the file system's clock, also with the same content.
+    ///
+    /// # Errors
+    /// As [`Tree::scan`].
+    pub fn is_touched_since(&self, ctime_ns: i64) -> Result<bool> {
+        Ok(self.scanner.is_touched_since(ctime_ns)?)
+    }
+
     /// Returns a probe for idle detection: whether any file has changed since it was last asked.
     pub fn activity_probe(&self) -> Box<dyn FnMut() -> bool + Send> {
         let probe = self.scanner.probe();
