@@ -21,9 +21,9 @@ pub(super) fn code(result: anyhow::Result<i32>) -> ExitCode {
 }
 
 fn text(error: &anyhow::Error) -> String {
-    let kind = if error.chain().any(|e| e.is::<ConfigError>()) {
+    let kind = if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
         "Configuration error"
-    } else if error.chain().any(|e| e.is::<QueueError>()) {
+    } else if error.chain().any(<dyn std::error::Error>::is::<QueueError>) {
         "Task data error"
     } else {
         "Error"

@@ -89,16 +89,16 @@ pub fn main() -> ExitCode {
 fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
     let open = || open(arguments.config.as_deref());
     match arguments.command {
-        None => help(None),
-        Some(Command::Task { command: None }) => help(Some("task")),
-        Some(Command::Salvage { command: None }) => help(Some("salvage")),
+        None => Ok(help(None)),
+        Some(Command::Task { command: None }) => Ok(help(Some("task"))),
+        Some(Command::Salvage { command: None }) => Ok(help(Some("salvage"))),
         Some(Command::Run(run)) => run::main(open()?, &run),
-        Some(Command::Task { command: Some(command) }) => task::main(open()?, command),
-        Some(Command::Verify(verify)) => verify::main(open()?, &verify),
+        Some(Command::Task { command: Some(command) }) => task::main(&open()?, command),
+        Some(Command::Verify(verify)) => verify::main(&open()?, &verify),
         Some(Command::Status { json }) => status::main(&open()?, json),
         Some(Command::Log(log)) => log::main(&open()?, &log),
         Some(Command::Rebuild) => rebuild::main(&open()?),
-        Some(Command::Salvage { command: Some(command) }) => salvage::main(open()?, command),
+        Some(Command::Salvage { command: Some(command) }) => salvage::main(&open()?, command),
         Some(Command::Demo(demo)) => demo::main(&demo),
         Some(Command::Replay { session, speed }) => {
             let dir = std::env::current_dir()?;
@@ -115,14 +115,14 @@ fn open(config: Option<&std::path::Path>) -> anyhow::Result<Project> {
 }
 
 /// Prints the help of the program (or names the subcommands that are missing) and succeeds, as the reference does.
-fn help(of: Option<&str>) -> anyhow::Result<i32> {
+fn help(of: Option<&str>) -> i32 {
     let mut command = Arguments::command();
     if let Some(sub) = of.and_then(|name| command.find_subcommand_mut(name)) {
         screen::print(&sub.render_help().to_string());
     } else {
         screen::print(&command.render_help().to_string());
     }
-    Ok(0)
+    0
 }
 
 fn backend_name(text: &str) -> Result<BackendName, String> {

@@ -38,7 +38,7 @@ pub(super) enum SalvageCommand {
     },
 }
 
-pub(super) fn main(project: Project, command: SalvageCommand) -> Result<i32> {
+pub(super) fn main(project: &Project, command: SalvageCommand) -> Result<i32> {
     block_on(async {
         project.prepare()?;
         let git = Git::open(&project.config.project.code_dir, &project.temp())

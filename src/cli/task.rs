@@ -69,15 +69,15 @@ pub(super) enum TaskCommand {
     },
 }
 
-pub(super) fn main(project: Project, command: TaskCommand) -> Result<i32> {
+pub(super) fn main(project: &Project, command: TaskCommand) -> Result<i32> {
     match command {
-        TaskCommand::List { json } => list(&project, json),
-        TaskCommand::Next { json } => next(&project, json),
-        TaskCommand::Reset { ids, dry_run, json } => reset(&project, ids.as_deref(), dry_run, json),
+        TaskCommand::List { json } => list(project, json),
+        TaskCommand::Next { json } => next(project, json),
+        TaskCommand::Reset { ids, dry_run, json } => reset(project, ids.as_deref(), dry_run, json),
         TaskCommand::Retry { ids, dry_run, fresh, json } => {
-            block_on(retry(&project, ids.as_deref(), dry_run, fresh, json))
+            block_on(retry(project, ids.as_deref(), dry_run, fresh, json))
         }
-        TaskCommand::Block { id, reason, json } => block(&project, &id, &reason, json),
+        TaskCommand::Block { id, reason, json } => block(project, &id, &reason, json),
     }
 }
 

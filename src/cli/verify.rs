@@ -26,10 +26,10 @@ pub(super) struct VerifyArguments {
     evidence: Vec<String>,
 }
 
-pub(super) fn main(project: Project, arguments: &VerifyArguments) -> Result<i32> {
+pub(super) fn main(project: &Project, arguments: &VerifyArguments) -> Result<i32> {
     let id = TaskId::new(&arguments.id);
     let given: Vec<&str> = arguments.changed_file.iter().map(String::as_str).collect();
-    let Some(report) = block_on(check::once(&project, &id, &given))? else {
+    let Some(report) = block_on(check::once(project, &id, &given))? else {
         bail!("unknown task {id}; `autodev task list` shows the ids");
     };
     let has_passed = report.verdict.is_pass();

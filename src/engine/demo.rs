@@ -69,7 +69,7 @@ async fn git(dir: &Path, args: &[&str]) -> Result<()> {
     // A newcomer's machine may have no identity yet; the demo's own commits are not theirs anyway.
     let identity = ["-c", "user.name=autodev demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false"];
     spec.args = identity.iter().chain(args).map(Into::into).collect();
-    spec.wall = Some(Duration::from_secs(60));
+    spec.wall = Some(Duration::from_mins(1));
     let (_keep, stop) = watch::channel(Urgency::None);
     let mut said = Vec::new();
     let mut keep = |happening: Happening<'_>| {

@@ -142,9 +142,8 @@ impl QueueKeeper {
         let pending = store.state.unsaved.clone();
         for (task, unsaved) in &pending {
             match self.file.apply(task, unsaved) {
-                Ok(_) => {}
                 // Somebody took the task out of the queue: there is nothing to write it to.
-                Err(QueueError::UnknownTask { .. }) => {}
+                Ok(_) | Err(QueueError::UnknownTask { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -200,8 +199,15 @@ pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<E
     let changed: Vec<TaskState> = queue
         .tasks
         .iter()
-        .filter(|task| known.get(&task.id).is_none_or(|known| !says_the_same(task, known)))
-        .map(brief)
+        .map(|task| {
+            let mut now = brief(task);
+            // What is decided and not written yet is no edit of somebody else.
+            if let Some(decided) = state.unsaved.get(&task.id).and_then(|unsaved| unsaved.status.clone()) {
+                now.status = decided;
+            }
+            now
+        })
+        .filter(|now| known.get(&now.id).is_none_or(|known| *known != now))
         .collect();
     let is_new_name = !queue.project.is_empty() && queue.project != state.project;
     if same_order && changed.is_empty() && !is_new_name {
@@ -209,16 +215,6 @@ pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<E
     }
     let order = (!same_order).then(|| queue.tasks.iter().map(|task| task.id.clone()).collect());
     Some(EventKind::QueueSeen { project: queue.project.clone(), order, changed })
-}
-
-fn says_the_same(task: &Task, known: &TaskState) -> bool {
-    task.title == known.title
-        && task.status == known.status
-        && task.mode() == known.mode
-        && task.strategy() == known.strategy
-        && task.completion_kind() == known.completion_kind
-        && task.completion_name() == known.completion_name
-        && task.completion_target() == known.completion_target
 }
 
 /// Returns what status views need of a task.

@@ -123,7 +123,7 @@ impl World {
         let id = EffectId::nth(&RunId::new("r"), self.state.run.effects + 1);
         match effect {
             Effect::SaveQueue => {
-                self.record(vec![EventKind::QueueSaving { digest: "d".into() }, EventKind::QueueSaved])
+                self.record(vec![EventKind::QueueSaving { digest: "d".into() }, EventKind::QueueSaved]);
             }
             Effect::OpenTask { task } => self.record(vec![EventKind::TaskOpened {
                 title: task.to_string(),

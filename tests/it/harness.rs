@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// No test waits longer than this for anything; a hang then fails with everything that is known.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A project and the world around it.
 pub struct Project {
@@ -133,7 +133,7 @@ impl Project {
     /// How often an agent was called.
     pub fn calls(&self, name: &str) -> u32 {
         let path = self.root.path().join("out").join(format!("{name}.calls"));
-        fs::read_to_string(path).map(|text| text.trim().parse().unwrap()).unwrap_or(0)
+        fs::read_to_string(path).map_or(0, |text| text.trim().parse().unwrap())
     }
 
     /// The prompt of the n-th call of an agent, from 1.
@@ -174,7 +174,7 @@ impl Project {
 
     /// Runs git in the project and returns what it printed.
     pub fn git(&self, args: &[&str]) -> String {
-        let done = self.finish(self.command("git", args).spawn().unwrap(), "git");
+        let done = Self::finish(self.command("git", args).spawn().unwrap(), "git");
         assert_eq!(done.code, 0, "git {args:?}: {done:?}");
         done.out
     }
@@ -222,7 +222,7 @@ impl Project {
         command
     }
 
-    fn finish(&self, child: Child, what: &str) -> Done {
+    fn finish(child: Child, what: &str) -> Done {
         let output = child.wait_with_output().unwrap_or_else(|e| panic!("{what}: {e}"));
         Done {
             code: code(output.status),
