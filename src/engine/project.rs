@@ -26,8 +26,12 @@ impl Project {
     pub fn open(given: Option<&Path>, dir: &Path) -> Result<Self> {
         let path = match given {
             Some(path) => dir.join(path),
-            None => config::discover(dir)
-                .with_context(|| format!("no autodev.toml in {} or above; run `autodev init` first", dir.display()))?,
+            None => config::discover(dir).with_context(|| {
+                format!(
+                    "no autodev.toml in {} or above; write one (README.md shows a short one), or give its path with -c",
+                    dir.display()
+                )
+            })?,
         };
         let loaded = config::load(&path, &sys::env::with_prefix("AUTODEV_"))?;
         let home = loaded.config.project.config_dir.join(".autodev");
