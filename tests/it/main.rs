@@ -6,6 +6,7 @@
 #![expect(unreachable_pub, reason = "the harness is shared with the other test binary")]
 
 mod crash;
+#[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 mod harness;
 mod run;
 mod tidy;
