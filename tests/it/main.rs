@@ -12,6 +12,7 @@ mod crash;
 mod data;
 mod execution;
 mod git;
+#[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 mod harness;
 mod honesty;
 mod killed;
