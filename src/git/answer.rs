@@ -38,14 +38,14 @@ fn differing(head: &[u8], path: &[u8]) -> Option<Differing> {
     let mut words = text.split(' ');
     let (old_mode, new_mode) = (words.next()?, words.next()?);
     let (old, new) = (words.next()?, words.next()?);
-    Some(Differing { path: path.to_vec(), old: entry(old_mode, old)?, new: entry(new_mode, new)? })
+    let (old, new) = (entry(old_mode, old)?, entry(new_mode, new)?);
+    let present = |entry: Entry| (entry.mode != 0).then_some(entry);
+    Some(Differing { path: path.to_vec(), old: present(old), new: present(new) })
 }
 
-/// Outer `None` for nonsense, inner for an absent file.
-fn entry(mode: &str, object: &str) -> Option<Option<Entry>> {
-    let mode = u32::from_str_radix(mode, 8).ok()?;
-    let object = object_name(object.as_bytes())?;
-    Some((mode != 0).then_some(Entry { mode, object }))
+/// An absent file has mode 0.
+fn entry(mode: &str, object: &str) -> Option<Entry> {
+    Some(Entry { mode: u32::from_str_radix(mode, 8).ok()?, object: object_name(object.as_bytes())? })
 }
 
 /// Parses `git diff-tree --stdin -r -z --root --no-renames --no-abbrev`: each commit's name, then its raw diff.
@@ -70,7 +70,7 @@ pub(super) fn tree(bytes: &[u8]) -> Option<Vec<(RootPath, Entry)>> {
             let (head, path) = field.split_at_checked(tab)?;
             let mut words = std::str::from_utf8(head).ok()?.split(' ');
             let (mode, _kind, object) = (words.next()?, words.next()?, words.next()?);
-            Some((path.get(1..)?.to_vec(), entry(mode, object)??))
+            Some((path.get(1..)?.to_vec(), entry(mode, object)?))
         })
         .collect()
 }

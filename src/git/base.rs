@@ -88,7 +88,7 @@ impl Git {
         let mut call = Call::new("write a commit", &["commit-tree"])
             .config("i18n.commitEncoding=UTF-8")
             .durable()
-            .as_autodev()
+            .by_autodev()
             .input(message.as_bytes().to_vec());
         if let Some(parent) = parent {
             call = call.arg("-p").arg(parent);

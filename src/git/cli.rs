@@ -16,7 +16,7 @@ use crate::sys::proc::{self, Cause, Ended, Happening, Spec, Stdin, StopSignal, S
 use super::error::GitError;
 
 /// Every wait has an end. 10 minutes: adding some gigabytes of new files takes about one.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 /// An answer larger than this is not held in memory. 256 MB are some two million paths.
 const MAX_ANSWER: usize = 256 << 20;
 /// So much of an error text is kept.
@@ -136,7 +136,7 @@ impl Call {
     }
 
     /// An author that exists on every machine, for commits that no branch holds.
-    pub(super) fn as_autodev(self) -> Self {
+    pub(super) fn by_autodev(self) -> Self {
         ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"]
             .iter()
             .fold(self.env("GIT_AUTHOR_EMAIL", IDENTITY.1).env("GIT_COMMITTER_EMAIL", IDENTITY.1), |call, name| {
@@ -167,13 +167,9 @@ impl Cli {
     /// Runs a plumbing command to its end, whatever that is.
     pub(super) async fn run(&self, call: Call) -> Result<Reply, GitError> {
         let action = call.action;
-        let mut spec = self.spec(call);
+        let fixed = [("LC_ALL", "C"), ("GIT_OPTIONAL_LOCKS", "0"), ("GIT_LITERAL_PATHSPECS", "1")];
+        let mut spec = self.spec(call, &fixed);
         spec.wall = Some(LIMIT);
-        for (name, value) in
-            [("LC_ALL", "C"), ("GIT_OPTIONAL_LOCKS", "0"), ("GIT_LITERAL_PATHSPECS", "1"), ("GIT_TERMINAL_PROMPT", "0")]
-        {
-            spec.env.push((name.into(), value.into()));
-        }
         // The sender lives as long as the command: nothing asks it to stop.
         let (_sender, never) = watch::channel(Urgency::None);
         let (mut out, mut err, mut is_too_much) = (Vec::new(), Vec::new(), false);
@@ -216,9 +212,8 @@ impl Cli {
         limit: Duration,
         on: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Ended, GitError> {
-        let mut spec = self.spec(call);
+        let mut spec = self.spec(call, &[]);
         spec.wall = Some(limit);
-        spec.env.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
         proc::run(spec, stop, &mut |happening| {
             if let Happening::Output(_, bytes) = happening {
                 on(bytes);
@@ -228,12 +223,14 @@ impl Cli {
         .map_err(|source| GitError::Start { source })
     }
 
-    fn spec(&self, call: Call) -> Spec {
+    fn spec(&self, call: Call, env: &[(&str, &str)]) -> Spec {
         #[cfg(test)]
         self.spawns.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut spec = Spec::new("git", &self.cwd);
         spec.env_remove = FOREIGN.iter().map(OsString::from).collect();
         spec.env.clone_from(&self.env);
+        spec.env.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
+        spec.env.extend(env.iter().map(|(name, value)| (name.into(), value.into())));
         spec.env.extend(call.env);
         // The file system monitor is a daemon, and what git leaves running is ended after each command.
         let fixed = ["core.fsmonitor=false".to_owned(), "core.quotePath=false".to_owned()];

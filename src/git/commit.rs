@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{Change, EffectId, RelPath};
-use crate::sys::fs::Context as _;
 use crate::sys::proc::{Cause, Ended, StopSignal};
 
 use super::Git;
@@ -37,6 +36,14 @@ pub struct CommitRequest<'a> {
     pub limit: Duration,
     /// Ends it when the run is to stop.
     pub stop: StopSignal,
+}
+
+impl CommitRequest<'_> {
+    fn full_message(&self) -> String {
+        let mut trailers = vec![(EFFECT, self.effect.as_str())];
+        trailers.extend(self.trailers.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        with_trailers(self.message, &trailers)
+    }
 }
 
 /// What became of a commit.
@@ -93,7 +100,7 @@ impl Git {
         if looks.is_empty() {
             return Ok(CommitOutcome::Nothing { reason: "no file to commit".to_owned(), left_out: looks.left_out });
         }
-        let message = self.message(&request);
+        let message = request.full_message();
         for _ in 0..TRIES {
             let head = self.head().await?;
             let mut looks = looks.clone();
@@ -118,7 +125,7 @@ impl Git {
         let mut moved = self.diff(&old, "HEAD").await?;
         let only: HashSet<&RootPath> = only.iter().collect();
         moved.retain(|it| only.contains(&it.path));
-        self.follow(&old, moved).await
+        self.follow(&old, &moved).await
     }
 
     /// Returns the commit with the trailer `Autodev-Effect: <effect>` that HEAD has: among those since `since`, or the
@@ -149,12 +156,6 @@ impl Git {
         }))
     }
 
-    fn message(&self, request: &CommitRequest<'_>) -> String {
-        let mut trailers = vec![(EFFECT, request.effect.as_str())];
-        trailers.extend(request.trailers.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        with_trailers(request.message, &trailers)
-    }
-
     fn refuse_if_unfinished(&self) -> Result<(), GitError> {
         let signs = [
             ("MERGE_HEAD", "merge"),
@@ -163,7 +164,7 @@ impl Git {
             ("CHERRY_PICK_HEAD", "cherry-pick"),
             ("REVERT_HEAD", "revert"),
         ];
-        match signs.iter().find(|(file, _)| self.git_dir.join(file).exists()) {
+        match signs.iter().find(|(file, _)| self.dir.join(file).exists()) {
             Some((_, operation)) => Err(GitError::InProgress { operation }),
             None => Ok(()),
         }
@@ -295,7 +296,7 @@ impl Git {
         let files = moved.iter().filter_map(|it| self.place.relative(&it.path)).collect();
         let left_out = std::mem::take(&mut looks.left_out);
         // The commit exists: whatever goes wrong with the index is told by the flag, and mended by `sync_index`.
-        let is_index_stale = !self.update_user_index(index, old, moved).await.unwrap_or(false);
+        let is_index_stale = !self.update_user_index(index, old, &moved).await.unwrap_or(false);
         Ok(Some(CommitOutcome::Committed { sha, files, left_out, is_index_stale }))
     }
 
@@ -311,7 +312,7 @@ impl Git {
         &self,
         index: Option<&PrivateIndex>,
         old: &str,
-        moved: Vec<Differing>,
+        moved: &[Differing],
     ) -> Result<bool, GitError> {
         let Some(index) = index else { return self.follow(old, moved).await };
         for pause in PAUSES {
@@ -418,7 +419,7 @@ impl<'a> Heard<'a> {
         let mut text = lines.join("\n");
         text.drain(..text.ceil_char_boundary(text.len().saturating_sub(4_000)));
         if let Some(error) = &self.error {
-            text.push_str(&format!("\n(the log is not complete: {error})"));
+            text = format!("{text}\n(the log is not complete: {error})");
         }
         text
     }
@@ -426,3 +427,5 @@ impl<'a> Heard<'a> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble;

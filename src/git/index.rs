@@ -175,7 +175,7 @@ fn is_leftover(name: &str) -> bool {
 
 impl Git {
     pub(super) fn user_index(&self) -> PathBuf {
-        self.git_dir.join("index")
+        self.dir.join("index")
     }
 
     /// Returns the paths in which an index (the user's by default) differs from a tree or commit. An entry that is only
@@ -197,13 +197,16 @@ impl Git {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
-        let mut call = Call::new(ACTION, &["check-ignore", "-z", "--stdin"]).input(lines(paths));
+        // This command knows no literal mode. What starts with `./` has no magic either, and comes back as it was given.
+        let input: Vec<RootPath> = paths.iter().map(|path| [b"./", path.as_slice()].concat()).collect();
+        let call = Call::new(ACTION, &["check-ignore", "-z", "--stdin"]).env("GIT_LITERAL_PATHSPECS", "0");
+        let mut call = call.input(lines(&input));
         if let Some(index) = index {
             call = call.index(index);
         }
         let reply = self.cli.run(call).await?;
         match reply.code {
-            0 | 1 => Ok(fields(&reply.out).map(<[u8]>::to_vec).collect()),
+            0 | 1 => Ok(fields(&reply.out).filter_map(|path| path.strip_prefix(b"./")).map(<[u8]>::to_vec).collect()),
             _ => Err(reply.failed(ACTION)),
         }
     }
@@ -217,8 +220,8 @@ impl Git {
     ) -> Result<(), GitError> {
         const ACTION: &str = "stage files";
         if !looks.buried.is_empty() {
-            let gone: Vec<_> = looks.buried.iter().map(|path| (path.clone(), None)).collect();
-            self.set_entries(index, &gone).await?;
+            let args = ["update-index", "-z", "--force-remove", "--stdin"];
+            self.cli.ok(Call::new(ACTION, &args).input(lines(&looks.buried)).index(index)).await?;
         }
         if looks.present.is_empty() && looks.gone.is_empty() {
             return Ok(());
@@ -231,13 +234,10 @@ impl Git {
         Ok(())
     }
 
-    /// Writes entries into an index as they are given; `None` removes.
-    pub(super) async fn set_entries(
-        &self,
-        index: &Path,
-        entries: &[(RootPath, Option<Entry>)],
-    ) -> Result<(), GitError> {
+    /// Writes entries into a private index as they are given.
+    pub(super) async fn set_entries(&self, index: &Path, entries: &[(RootPath, Entry)]) -> Result<(), GitError> {
         const ACTION: &str = "write index entries";
+        let entries = entries.iter().map(|(path, entry)| (path.as_slice(), entry.mode, entry.object.as_str()));
         let call = Call::new(ACTION, &["update-index", "-z", "--index-info"]).input(index_info(entries));
         self.cli.ok(call.index(index)).await?;
         Ok(())
@@ -253,19 +253,21 @@ impl Git {
 
     /// Takes the new side of `moved` into the user's index, but for what the user has staged otherwise than it was in
     /// `old` (a commit or the empty tree). Returns false when another git held the index all the time.
-    pub(super) async fn follow(&self, old: &str, moved: Vec<Differing>) -> Result<bool, GitError> {
+    pub(super) async fn follow(&self, old: &str, moved: &[Differing]) -> Result<bool, GitError> {
         const ACTION: &str = "bring the index up to date";
         let staged: Vec<RootPath> = self.staged(None, old).await?.into_iter().map(|it| it.path).collect();
-        let entries: Vec<(RootPath, Option<Entry>)> = moved
-            .into_iter()
-            .filter(|it| !staged.iter().any(|staged| overlap(staged, &it.path)))
-            .map(|it| (it.path, it.new))
-            .collect();
+        let free = |it: &&Differing| !staged.iter().any(|staged| overlap(staged, &it.path));
+        // Removals first: a file may be where a directory was. Mode 0 removes, whatever object it names.
+        let entry = |it: &Differing| it.new.clone().or(it.old.clone().map(|old| Entry { mode: 0, ..old }));
+        let mut entries: Vec<(RootPath, Entry)> =
+            moved.iter().filter(free).filter_map(|it| Some((it.path.clone(), entry(it)?))).collect();
+        entries.sort_by_key(|(_, entry)| entry.mode != 0);
         if entries.is_empty() {
             return Ok(true);
         }
+        let input = index_info(entries.iter().map(|(path, it)| (path.as_slice(), it.mode, it.object.as_str())));
         for pause in PAUSES {
-            let call = Call::new(ACTION, &["update-index", "-z", "--index-info"]).input(index_info(&entries));
+            let call = Call::new(ACTION, &["update-index", "-z", "--index-info"]).input(input.clone());
             let reply = self.cli.run(call).await?;
             match reply.code {
                 0 => return Ok(true),
@@ -292,17 +294,10 @@ fn overlap(a: &[u8], b: &[u8]) -> bool {
     is_above(a, b) || is_above(b, a)
 }
 
-fn index_info(entries: &[(RootPath, Option<Entry>)]) -> Vec<u8> {
+fn index_info<'a>(entries: impl Iterator<Item = (&'a [u8], u32, &'a str)>) -> Vec<u8> {
     let mut input = Vec::new();
-    // Removals first: a file may be where a directory was.
-    let (gone, kept): (Vec<_>, Vec<_>) = entries.iter().partition(|(_, entry)| entry.is_none());
-    let width = kept.iter().find_map(|(_, entry)| entry.as_ref()).map_or(40, |entry| entry.object.len());
-    for (path, entry) in gone.into_iter().chain(kept) {
-        let head = match entry {
-            Some(entry) => format!("{:o} {}\t", entry.mode, entry.object),
-            None => format!("0 {}\t", "0".repeat(width)),
-        };
-        input.extend_from_slice(head.as_bytes());
+    for (path, mode, object) in entries {
+        input.extend_from_slice(format!("{mode:o} {object}\t").as_bytes());
         input.extend_from_slice(path);
         input.push(0);
     }

@@ -36,7 +36,7 @@ pub struct Git {
     cli: Cli,
     place: Place,
     /// `.git`, or the linked work tree's own directory.
-    git_dir: PathBuf,
+    dir: PathBuf,
     /// `.git`, shared by all linked work trees.
     common_dir: PathBuf,
     hooks_dir: PathBuf,
@@ -94,7 +94,7 @@ impl Git {
     /// Reads HEAD without a child, for the usual way in which references are stored.
     fn head_from_files(&self) -> Option<String> {
         let read = |path: &Path| crate::sys::fs::read_capped(path, 4096).ok();
-        let head = read(&self.git_dir.join("HEAD"))?;
+        let head = read(&self.dir.join("HEAD"))?;
         let Some(reference) = head.strip_prefix(b"ref: ") else { return object_name(&head) };
         let reference = std::str::from_utf8(reference).ok()?.trim_end_matches('\n');
         if !reference.starts_with("refs/heads/") || reference.split('/').any(|part| part == "..") {

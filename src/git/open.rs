@@ -55,13 +55,13 @@ impl Git {
         let git = Self {
             cli,
             place: Place::new(top, prefix),
-            git_dir,
+            dir: git_dir,
             common_dir,
             hooks_dir,
             temp_dir: temp_dir.to_path_buf(),
             lacks_identity: lacks_identity?,
         };
-        index::clear_leftovers(&git.temp_dir, &git.git_dir.join("index"))?;
+        index::clear_leftovers(&git.temp_dir, &git.dir.join("index"))?;
         Ok(Some(git))
     }
 

@@ -164,6 +164,7 @@ impl Looks {
 }
 
 /// What is at a path.
+#[derive(Clone, Copy)]
 enum Look {
     Present,
     Gone,

@@ -107,8 +107,8 @@ impl Git {
             let Some(entry) = target.entry else { continue };
             match obstacle(&self.place, &target.path, &entry, &mut ways)? {
                 Some(reason) => report.leave(self.shown(&target.path), reason),
-                None if target.is_raw => raw.push((target.path, Some(entry))),
-                None => plain.push((target.path, Some(entry))),
+                None if target.is_raw => raw.push((target.path, entry)),
+                None => plain.push((target.path, entry)),
             }
         }
         // What `.gitattributes` says decides how other files are written.
@@ -122,20 +122,18 @@ impl Git {
     }
 
     /// Writes files from objects. Permission bits beyond the executable one are kept where there is a file already.
-    async fn check_out(&self, entries: &[(RootPath, Option<Entry>)], is_raw: bool) -> Result<(), GitError> {
+    async fn check_out(&self, entries: &[(RootPath, Entry)], is_raw: bool) -> Result<(), GitError> {
         const ACTION: &str = "write files back";
-        let Some(object) = entries.iter().find_map(|(_, entry)| entry.as_ref()).map(|entry| &entry.object) else {
-            return Ok(());
-        };
+        let Some((_, Entry { object, .. })) = entries.first() else { return Ok(()) };
         let index = PrivateIndex::empty(&self.temp_dir)?;
         self.set_entries(index.path(), entries).await?;
         let mut modes = Vec::new();
         for (path, entry) in entries {
             let disk = self.place.on_disk(path);
             let before = present(&disk)?.filter(fs::Metadata::is_file).map(|it| it.permissions().mode() & 0o777);
-            let is_executable = entry.as_ref().is_some_and(|it| it.mode == 0o100_755);
-            let is_file = entry.as_ref().is_some_and(|it| it.mode & 0o170_000 == 0o100_000);
-            modes.extend(before.filter(|_| is_file).map(|before| (disk, with_executable(before, is_executable))));
+            let is_file = entry.mode & 0o170_000 == 0o100_000;
+            let wanted = |before| with_executable(before, entry.mode == 0o100_755);
+            modes.extend(before.filter(|_| is_file).map(|before| (disk, wanted(before))));
         }
         let paths: Vec<RootPath> = entries.iter().map(|(path, _)| path.clone()).collect();
         let args = ["checkout-index", "-z", "--force", "--quiet", "--stdin"];
@@ -224,7 +222,8 @@ fn remove(place: &Place, path: &[u8], ways: &mut Ways) -> Result<Option<&'static
     }
     let disk = place.on_disk(path);
     match present(&disk)? {
-        Some(metadata) if metadata.is_dir() => return Ok(Some("a directory stands there")),
+        // Again, the file is gone.
+        Some(metadata) if metadata.is_dir() => return Ok(None),
         Some(_) => match fs::remove_file(&disk) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).at("remove", &disk),
             Ok(()) | Err(_) => {}

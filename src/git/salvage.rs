@@ -209,9 +209,9 @@ impl Git {
     /// Returns the files of each salvage by its commit.
     async fn files_of(&self, entries: &[SalvageEntry]) -> Result<HashMap<String, Vec<RelPath>>, GitError> {
         const ACTION: &str = "list the files of salvages";
-        let input: String = entries.iter().map(|entry| format!("{}\n", entry.commit)).collect();
+        let input: Vec<u8> = entries.iter().flat_map(|entry| entry.commit.bytes().chain([b'\n'])).collect();
         let args = ["diff-tree", "--stdin", "-r", "-z", "--root", "--no-renames", "--no-abbrev"];
-        let out = self.cli.ok(Call::new(ACTION, &args).input(input.into_bytes())).await?;
+        let out = self.cli.ok(Call::new(ACTION, &args).input(input)).await?;
         let diffs = raw_diffs(&out).ok_or_else(|| odd(ACTION, &out))?;
         let relative = |diff: Vec<Differing>| diff.iter().filter_map(|it| self.place.relative(&it.path)).collect();
         Ok(diffs.into_iter().map(|(commit, diff)| (commit, relative(diff))).collect())
@@ -274,26 +274,26 @@ impl Git {
     /// Returns the paths whose content, mode or presence on the disk is not the one given.
     async fn unlike(&self, entries: &[(RootPath, Option<Entry>)], is_raw: bool) -> Result<HashSet<RootPath>, GitError> {
         const ACTION: &str = "compare files with a commit";
-        let (known, absent): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(|(_, entry)| entry.is_some());
+        let absent = entries.iter().filter(|(_, entry)| entry.is_none()).map(|(path, _)| path);
+        let known: Vec<(RootPath, Entry)> =
+            entries.iter().filter_map(|(path, entry)| Some((path.clone(), entry.clone()?))).collect();
         let mut unlike = HashSet::new();
         let mut ways = Ways::default();
-        for (path, _) in absent {
-            let is_reachable = ways.to(&self.place, &path)? == super::place::Way::Directory;
-            let found = if is_reachable { present(&self.place.on_disk(&path))? } else { None };
+        for path in absent {
+            let is_reachable = ways.to(&self.place, path)? == super::place::Way::Directory;
+            let found = if is_reachable { present(&self.place.on_disk(path))? } else { None };
             // A directory is no file of that name.
             if found.is_some_and(|it| !it.is_dir()) {
-                unlike.insert(path);
+                unlike.insert(path.clone());
             }
         }
-        let Some(object) = known.first().and_then(|(_, entry)| entry.as_ref()).map(|it| it.object.clone()) else {
-            return Ok(unlike);
-        };
+        let Some((_, Entry { object, .. })) = known.first() else { return Ok(unlike) };
         let index = PrivateIndex::empty(&self.temp_dir)?;
         self.set_entries(index.path(), &known).await?;
         let args = ["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--ignore-submodules=all"];
         let mut call = Call::new(ACTION, &args).config("diff.autoRefreshIndex=true").index(index.path());
         if is_raw {
-            call = call.raw(Self::empty_tree_like(&object));
+            call = call.raw(Self::empty_tree_like(object));
         }
         let out = self.cli.ok(call).await?;
         unlike.extend(super::answer::fields(&out).map(<[u8]>::to_vec));

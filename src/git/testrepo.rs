@@ -117,10 +117,6 @@ impl Repo {
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    pub(super) fn mode(&self, path: &str) -> u32 {
-        fs::symlink_metadata(self.path(path)).unwrap().permissions().mode() & 0o777
-    }
-
     /// Where git keeps the state of the work tree `../linked`.
     pub(super) fn git_dir_of_linked(&self) -> PathBuf {
         self.path(".git/worktrees/linked")
@@ -204,7 +200,7 @@ pub(super) async fn commit_as(
         trailers: &[("Autodev-Task".to_owned(), "P0-1".to_owned())],
         effect: &effect,
         log: None,
-        limit: Duration::from_secs(60),
+        limit: Duration::from_mins(1),
         stop: never(),
     })
     .await
