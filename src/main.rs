@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use autodev::{cli, sys::guard};
+use autodev::cli;
+use autodev::sys::{fs, guard};
 
 fn main() -> ExitCode {
     // The guardian is started with every run: it must be there at once, without parsing a command line.
@@ -12,5 +13,6 @@ fn main() -> ExitCode {
     {
         return guard::main(&run.to_string_lossy());
     }
+    fs::report_size_limit();
     cli::main()
 }

@@ -23,7 +23,7 @@ pub(super) enum SalvageCommand {
         /// A reference of `salvage list`, or a task id (its newest salvage)
         reference: String,
     },
-    /// Write the files of a salvage into the tree
+    /// Write the files of a salvage into the tree; the salvage stays
     Restore {
         /// A reference of `salvage list`, or a task id (its newest salvage)
         reference: String,
@@ -31,14 +31,14 @@ pub(super) enum SalvageCommand {
         #[arg(long)]
         force: bool,
     },
-    /// Forget a salvage
+    /// Delete a salvage; git may then forget its content
     Drop {
         /// A reference of `salvage list`
         reference: String,
     },
 }
 
-pub(super) fn main(project: Project, command: SalvageCommand) -> Result<i32> {
+pub(super) fn main(project: &Project, command: SalvageCommand) -> Result<i32> {
     block_on(async {
         project.prepare()?;
         let git = Git::open(&project.config.project.code_dir, &project.temp())

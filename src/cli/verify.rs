@@ -14,8 +14,8 @@ pub(super) struct VerifyArguments {
     /// Id of the task
     #[arg(value_name = "TASK_ID")]
     id: String,
-    /// A file that counts as changed, relative to the code directory (may be given several times). Without it,
-    /// what the task has changed so far counts
+    /// A file that counts as changed, relative to the code directory; may be repeated. Without it: what the runner
+    /// has seen the task change so far
     #[arg(long, value_name = "PATH")]
     changed_file: Vec<String>,
     /// Print JSON: {"status": "passed"|"failed", "task_id", "checks": [...], "errors": [...], "warnings": []}
@@ -26,10 +26,10 @@ pub(super) struct VerifyArguments {
     evidence: Vec<String>,
 }
 
-pub(super) fn main(project: Project, arguments: &VerifyArguments) -> Result<i32> {
+pub(super) fn main(project: &Project, arguments: &VerifyArguments) -> Result<i32> {
     let id = TaskId::new(&arguments.id);
     let given: Vec<&str> = arguments.changed_file.iter().map(String::as_str).collect();
-    let Some(report) = block_on(check::once(&project, &id, &given))? else {
+    let Some(report) = block_on(check::once(project, &id, &given))? else {
         bail!("unknown task {id}; `autodev task list` shows the ids");
     };
     let has_passed = report.verdict.is_pass();

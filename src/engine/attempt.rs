@@ -50,6 +50,7 @@ impl Engine {
         self.tree.keep(&before_name, before.clone())?;
         let log_path = self.attempt_log(&id, attempt);
         let log = create_log(&log_path)?;
+        self.queue.trust()?;
         killpoint::reach("snapshot kept");
         self.store.record(vec![EventKind::AttemptStarted {
             effect: effect.clone(),
@@ -60,9 +61,9 @@ impl Engine {
             backend: self.backend.name().as_str().to_owned(),
         }])?;
         let prompt = self.render_prompt(&task, attempt, &changed).await?;
-        let prompt_file = self.project.prompts().join(format!("{}.md", self.prompt_name(&id, &effect)));
+        let prompt_file = self.project.prompts().join(format!("{}-{effect}.md", id.file_stem()));
         write_atomic(&prompt_file, prompt.as_bytes(), Durability::Cached)?;
-        let spec = match self.agent_spec(&task.id, attempt, prompt, &prompt_file) {
+        let spec = match self.agent_spec(&task.id, attempt, &prompt, &prompt_file) {
             Ok(spec) => spec,
             Err(reason) => return self.end_unstarted(effect, reason),
         };
@@ -90,12 +91,8 @@ impl Engine {
         self.note_stop()
     }
 
-    fn prompt_name(&self, id: &TaskId, effect: &EffectId) -> String {
-        format!("{}-{effect}", id.file_stem())
-    }
-
     /// Everything the process of an attempt needs.
-    fn agent_spec(&self, id: &TaskId, attempt: u32, prompt: String, prompt_file: &Path) -> Result<Spec, String> {
+    fn agent_spec(&self, id: &TaskId, attempt: u32, prompt: &str, prompt_file: &Path) -> Result<Spec, String> {
         let config = &self.project.config;
         let exe = std::env::current_exe().map_err(|error| format!("find autodev's own program: {error}"))?;
         let home = sys::env::raw("HOME");
@@ -103,7 +100,7 @@ impl Engine {
             .backend
             .invocation(&Request {
                 purpose: Purpose::Attempt,
-                prompt: &prompt,
+                prompt,
                 config,
                 is_root: self.is_root,
                 version: self.version,

@@ -10,7 +10,7 @@ use crate::model::{Change, CheckResult, EventKind, Evidence, TaskId, Verdict};
 use crate::sys::killpoint;
 
 /// Hooks may run a test suite; the reference gave a commit 60 s, which is too short for that.
-const COMMIT_LIMIT: Duration = Duration::from_secs(600);
+const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
 impl Engine {
     /// Makes the base of a task safe, then opens it.
@@ -39,6 +39,11 @@ impl Engine {
             }
             _ => None,
         };
+        if let (Some(git), Some(commit)) = (&self.git, &base_commit)
+            && git.head().await?.as_ref() == Some(commit)
+        {
+            self.clean_bases.insert(base.clone());
+        }
         self.tree.keep(&base, manifest)?;
         killpoint::reach("base kept");
         self.store.record(vec![EventKind::TaskOpened {

@@ -36,10 +36,7 @@ pub fn state_of(project: &Project, journal: Option<&Journal>, is_running: bool) 
         journal.read_after(0, &mut |event| logic::apply(&mut state, &event))?;
     }
     let file = QueueFile::load(&project.config.files.task_json, &queue::caps(project))?;
-    // What the journal has decided and task.json does not hold yet is shown as decided.
-    if state.unsaved.is_empty()
-        && let Some(kind) = queue::difference(file.queue(), &state)
-    {
+    if let Some(kind) = queue::difference(file.queue(), &state) {
         let at = state.run.updated_at.unwrap_or_else(sys::clock::now);
         let event = Event { seq: state.seq, at, run: RunId::default(), kind };
         let updated = state.run.updated_at;

@@ -22,6 +22,8 @@ pub mod store;
 pub mod tree;
 mod verify;
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, bail};
 
 use crate::backend::{self, Backend, Invocation, Version};
@@ -59,6 +61,8 @@ pub(crate) struct Engine {
     is_root: bool,
     stop: Stop,
     recent_commits: Vec<String>,
+    /// Bases of this run that are commits of the branch, with no reference of their own.
+    clean_bases: BTreeSet<String>,
 }
 
 /// Runs the queue and returns the exit code: 0 done, 1 a person must act, 2 some task is blocked, 130 stopped.
@@ -89,6 +93,7 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
         is_root: nix::unistd::geteuid().is_root(),
         version: version_text.as_deref().and_then(backend::probe::parse_version),
         recent_commits: Vec::new(),
+        clean_bases: BTreeSet::new(),
         project,
         store,
         queue,
@@ -128,12 +133,32 @@ impl Engine {
             self.note_stop()?;
             self.queue.refresh(&mut self.store, Suspect::Person)?;
             match logic::decide(&self.store.state, sys::clock::now()) {
-                Next::Record(kinds) => self.store.record(kinds)?,
+                Next::Record(kinds) => self.record_decision(kinds).await?,
                 Next::Perform(Effect::Stop) => break,
                 Next::Perform(effect) => self.perform(effect).await?,
             }
         }
         Ok(self.store.state.run.exit_code.unwrap_or(1))
+    }
+
+    /// Journals decisions; the base of a task that is left for good is no longer needed.
+    async fn record_decision(&mut self, kinds: Vec<EventKind>) -> Result<()> {
+        let base = self.store.state.active.as_ref().map(|active| active.base.clone());
+        let is_left = kinds.iter().any(|kind| match kind {
+            EventKind::TaskCompleted { .. } => true,
+            EventKind::TaskBlocked { salvage, .. } => salvage.is_some(),
+            _ => false,
+        });
+        self.store.record(kinds)?;
+        if let Some(base) = base.filter(|_| is_left) {
+            self.tree.forget(&base);
+            if !self.clean_bases.remove(&base)
+                && let Some(git) = &self.git
+            {
+                git.drop_base(&base).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn perform(&mut self, effect: Effect) -> Result<()> {

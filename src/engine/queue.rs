@@ -33,6 +33,7 @@ pub struct QueueKeeper {
     file: QueueFile,
     path: PathBuf,
     lock: PathBuf,
+    trusted: PathBuf,
     caps: Caps,
 }
 
@@ -45,7 +46,7 @@ impl QueueKeeper {
         let path = project.config.files.task_json.clone();
         let caps = caps(project);
         let file = QueueFile::load(&path, &caps)?;
-        Ok(Self { file, path, lock: project.queue_lock(), caps })
+        Ok(Self { file, path, lock: project.queue_lock(), trusted: project.trusted_queue(), caps })
     }
 
     /// Returns the task with this id as it is in the file.
@@ -56,6 +57,30 @@ impl QueueKeeper {
     /// Returns the whole queue.
     pub fn queue(&self) -> &crate::model::Queue {
         self.file.queue()
+    }
+
+    /// Keeps a copy of the queue as it is before an agent starts, so that what it must not change can be put back even
+    /// when this process is killed meanwhile.
+    ///
+    /// # Errors
+    /// When `.autodev/` cannot be written.
+    pub fn trust(&self) -> Result<()> {
+        std::fs::copy(&self.path, &self.trusted)
+            .with_context(|| format!("copy {} to {}", self.path.display(), self.trusted.display()))?;
+        Ok(())
+    }
+
+    /// Takes over what a killed attempt left in the file, but for what agents must not change.
+    ///
+    /// # Errors
+    /// As [`QueueKeeper::refresh`].
+    pub fn refresh_after_kill(&mut self, store: &mut Store) -> Result<()> {
+        // Without a readable copy the statuses are still defended, by the journal.
+        if let Ok(trusted) = QueueFile::load(&self.trusted, &self.caps) {
+            let events = undone(self.file.defend(&trusted)?);
+            store.record(events)?;
+        }
+        self.refresh(store, Suspect::Agent)
     }
 
     /// Takes over what has changed in the file since the journal last saw it.
@@ -90,10 +115,7 @@ impl QueueKeeper {
             Ok(file) => {
                 let trusted = std::mem::replace(&mut self.file, file);
                 if suspect == Suspect::Agent {
-                    events.extend(self.file.defend(&trusted)?.into_iter().map(|undone| match undone {
-                        PutBack::Contract(task) => EventKind::QueueEditUndone { task, field: StatusField::Contract },
-                        PutBack::Task(task) => EventKind::QueueEditUndone { task, field: StatusField::Task },
-                    }));
+                    events.extend(undone(self.file.defend(&trusted)?));
                 }
                 Ok(())
             }
@@ -142,9 +164,8 @@ impl QueueKeeper {
         let pending = store.state.unsaved.clone();
         for (task, unsaved) in &pending {
             match self.file.apply(task, unsaved) {
-                Ok(_) => {}
                 // Somebody took the task out of the queue: there is nothing to write it to.
-                Err(QueueError::UnknownTask { .. }) => {}
+                Ok(_) | Err(QueueError::UnknownTask { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -182,6 +203,14 @@ impl QueueKeeper {
     }
 }
 
+fn undone(put_back: Vec<PutBack>) -> Vec<EventKind> {
+    let event = |put_back| match put_back {
+        PutBack::Contract(task) => EventKind::QueueEditUndone { task, field: StatusField::Contract },
+        PutBack::Task(task) => EventKind::QueueEditUndone { task, field: StatusField::Task },
+    };
+    put_back.into_iter().map(event).collect()
+}
+
 /// Caps of the lists in task.json.
 pub fn caps(project: &Project) -> Caps {
     let reflection = &project.config.reflection;
@@ -200,8 +229,15 @@ pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<E
     let changed: Vec<TaskState> = queue
         .tasks
         .iter()
-        .filter(|task| known.get(&task.id).is_none_or(|known| !says_the_same(task, known)))
-        .map(brief)
+        .map(|task| {
+            let mut now = brief(task);
+            // What is decided and not written yet is no edit of somebody else.
+            if let Some(decided) = state.unsaved.get(&task.id).and_then(|unsaved| unsaved.status.clone()) {
+                now.status = decided;
+            }
+            now
+        })
+        .filter(|now| known.get(&now.id).is_none_or(|known| *known != now))
         .collect();
     let is_new_name = !queue.project.is_empty() && queue.project != state.project;
     if same_order && changed.is_empty() && !is_new_name {
@@ -209,16 +245,6 @@ pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<E
     }
     let order = (!same_order).then(|| queue.tasks.iter().map(|task| task.id.clone()).collect());
     Some(EventKind::QueueSeen { project: queue.project.clone(), order, changed })
-}
-
-fn says_the_same(task: &Task, known: &TaskState) -> bool {
-    task.title == known.title
-        && task.status == known.status
-        && task.mode() == known.mode
-        && task.strategy() == known.strategy
-        && task.completion_kind() == known.completion_kind
-        && task.completion_name() == known.completion_name
-        && task.completion_target() == known.completion_target
 }
 
 /// Returns what status views need of a task.

@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use super::Engine;
-use super::queue::Suspect;
 use crate::logic::{self, Recovery};
 use crate::model::{AttemptReport, EffectId, EventKind, ProcessEnd, Usage};
 use crate::sys;
@@ -19,11 +18,12 @@ impl Engine {
             self.store.record(vec![EventKind::RunLost { lost, killed }])?;
         }
         self.settle_queue_write()?;
+        self.forget_lost_snapshots();
         let recovery = logic::recover(&self.store.state);
         match &recovery {
             // An agent may have been at work on task.json too.
             Some(Recovery::EndAttempt { .. } | Recovery::RepeatGate { .. }) => {
-                self.queue.refresh(&mut self.store, Suspect::Agent)?;
+                self.queue.refresh_after_kill(&mut self.store)?;
             }
             Some(Recovery::FindCommit { .. }) | None => {}
         }
@@ -34,6 +34,19 @@ impl Engine {
             Some(Recovery::RepeatGate { effect }) => self.store.record(vec![EventKind::GateCancelled { effect }]),
             Some(Recovery::FindCommit { effect }) => self.find_commit(effect).await,
         }
+    }
+
+    /// Removes snapshots that nothing refers to: those of attempts and tasks whose end was journaled, but not cleaned up.
+    fn forget_lost_snapshots(&mut self) {
+        let state = &self.store.state;
+        let mut wanted: Vec<String> = state.parked.values().map(|parked| parked.base.clone()).collect();
+        if let Some(active) = &state.active {
+            wanted.push(active.base.clone());
+            if let crate::model::Phase::Attempting { before, .. } = &active.phase {
+                wanted.push(before.clone());
+            }
+        }
+        self.tree.forget_all_but(&wanted);
     }
 
     /// Whether task.json already holds what was being written when the run was killed.

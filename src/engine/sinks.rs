@@ -125,9 +125,13 @@ impl Sinks {
         self.write_brief(state);
         self.is_stale = true;
         let watched = match &event.kind {
-            EventKind::RunStarted(_) | EventKind::AttemptStarted { .. } | EventKind::GateStarted { .. } => true,
+            EventKind::RunStarted(_)
+            | EventKind::AttemptStarted { .. }
+            | EventKind::GateStarted { .. }
+            | EventKind::RunEnded { .. }
+            | EventKind::EnvProblemFound { .. }
+            | EventKind::StopRequested { .. } => true,
             EventKind::Paused { pause, .. } => matches!(pause, Pause::Limit { .. }),
-            EventKind::RunEnded { .. } | EventKind::EnvProblemFound { .. } | EventKind::StopRequested { .. } => true,
             _ => false,
         };
         let is_last = matches!(event.kind, EventKind::RunEnded { .. });

@@ -95,6 +95,16 @@ impl Tree {
         }
     }
 
+    /// Forgets every kept manifest but these.
+    pub fn forget_all_but(&mut self, wanted: &[String]) {
+        let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
+        for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+            if !wanted.contains(&name) {
+                self.forget(&name);
+            }
+        }
+    }
+
     /// Returns what differs between a kept manifest and `now`, among the given paths.
     ///
     /// # Errors

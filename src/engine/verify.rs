@@ -40,13 +40,11 @@ impl Engine {
         killpoint::reach("checks ended");
         // A check may be a script the agent wrote.
         self.queue.refresh(&mut self.store, Suspect::Agent)?;
-        match result {
-            Ok(report) => self.store.record(vec![EventKind::GateEnded { effect, report, changed }]),
-            Err(gate::Cancelled) => {
-                self.note_stop()?;
-                self.store.record(vec![EventKind::GateCancelled { effect }])
-            }
+        if let Ok(report) = result {
+            return self.store.record(vec![EventKind::GateEnded { effect, report, changed }]);
         }
+        self.note_stop()?;
+        self.store.record(vec![EventKind::GateCancelled { effect }])
     }
 
     /// Variables for every agent and check of this run.

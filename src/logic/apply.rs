@@ -148,6 +148,9 @@ fn fold_cycle(state: &mut State, event: &Event) {
         EventKind::AttemptEnded { report, .. } => {
             let Phase::Attempting { attempt, .. } = active.phase else { return };
             end_attempt(active, attempt, report);
+            if report.end == ProcessEnd::Interrupted && run.stop.is_none() {
+                run.stop = Some("the agent's exit code 130".to_owned());
+            }
             run.usage = run.usage.plus(report.usage);
         }
         EventKind::GateStarted { effect, attempt } => {

@@ -21,6 +21,9 @@ pub use wording::{agent_error, class_of, status_in};
 /// 10: an error with a hint and a usage text fits, the report of a long session does not.
 pub const LAST_LINES: usize = 10;
 
+/// 128 + SIGINT; section 10.7 of the reference's description.
+const STOPPED_BY_HAND: i32 = 130;
+
 /// Recognised besides the configured patterns: the words of a used-up subscription, which none of the default
 /// patterns of `[circuit_breaker]` contains.
 const BUILT_IN_LIMIT: &str = "usage limit reached";
@@ -90,6 +93,8 @@ pub fn conclude(input: &Conclusion<'_>) -> (ProcessEnd, bool) {
         // A program that finishes in good order while it is being stopped has finished.
         Cause::Itself | Cause::Stopped if is_ok => (ProcessEnd::Exited { code: 0 }, true),
         Cause::Stopped => (ProcessEnd::Interrupted, false),
+        // The shells' code for "ended by Ctrl-C": somebody stopped the agent, and wants the run to stop.
+        Cause::Itself if input.code == STOPPED_BY_HAND => (ProcessEnd::Interrupted, false),
         Cause::Itself => (failed(input), false),
         Cause::Wall => (waiting_for_service(input).unwrap_or(ProcessEnd::TimedOut), false),
         Cause::Idle => (waiting_for_service(input).unwrap_or(ProcessEnd::Idle), false),

@@ -68,10 +68,9 @@ impl QueueFile {
             let from = trusted.position(id)?;
             let Some(entry) = trusted.entries.get(from) else { continue };
             let before = trusted.entries.get(..from).unwrap_or_default();
-            let earlier = before.iter().rev().filter_map(|e| e.task.and_then(|at| trusted.queue.tasks.get(at)));
+            let mut earlier = before.iter().rev().filter_map(|e| e.task.and_then(|at| trusted.queue.tasks.get(at)));
             let place = earlier
-                .filter_map(|task| order.iter().position(|(id, _)| id.as_ref() == Some(&task.id)))
-                .next()
+                .find_map(|task| order.iter().position(|(id, _)| id.as_ref() == Some(&task.id)))
                 .map_or(0, |at| at + 1);
             order.insert(place, (Some(id.clone()), entry.text.clone()));
         }

@@ -3,9 +3,8 @@
 //! The lock keeps autodev's own processes apart; the comparison protects the edits of everybody else. Invariant: a
 //! content that this process has not read is never replaced, except a broken one that has been copied aside first.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -14,6 +13,7 @@ use super::error::QueueError;
 use super::load::{Stamp, holds};
 use super::queue_file::{Caps, QueueFile};
 use crate::sys::fs::{Context as _, Durability, write_atomic};
+use crate::sys::lock::{FileLock, LockError};
 
 /// How long the lock is waited for. Its holder reads and writes one file, which takes milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(20);
@@ -143,23 +143,16 @@ pub fn update<E: From<QueueError>>(
 }
 
 /// Takes the lock; dropping the file lets it go, and so does the end of the process.
-fn hold(lock: &Path) -> Result<File, QueueError> {
+fn hold(lock: &Path) -> Result<FileLock, QueueError> {
     if let Some(dir) = lock.parent() {
         std::fs::create_dir_all(dir).at("create", dir)?;
     }
-    let file = OpenOptions::new().create(true).append(true).open(lock).at("open", lock)?;
-    let start = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(error).at("lock", lock).map_err(QueueError::File),
-            Err(TryLockError::WouldBlock) if start.elapsed() > LOCK_WAIT => {
-                return Err(QueueError::Locked { path: lock.to_path_buf(), seconds: LOCK_WAIT.as_secs() });
-            }
-            // 2 ms: about the time that a holder needs.
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+    FileLock::wait(lock, LOCK_WAIT).map_err(|error| match error {
+        LockError::File(error) => QueueError::File(error),
+        LockError::Held { .. } | LockError::Busy { .. } => {
+            QueueError::Locked { path: lock.to_path_buf(), seconds: LOCK_WAIT.as_secs() }
         }
-    }
+    })
 }
 
 #[cfg(test)]
@@ -167,6 +160,7 @@ fn hold(lock: &Path) -> Result<File, QueueError> {
 mod tests {
     use std::fs;
     use std::process::{Child, Command, Stdio};
+    use std::time::Instant;
 
     use super::super::queue_file::tests::CAPS;
     use super::*;

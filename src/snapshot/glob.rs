@@ -1,53 +1,107 @@
 //! Shell-style patterns over whole paths: `*` and `?` also match `/`, `[a-z]` and `[!a-z]` are classes.
 //!
-//! These are the rules of fnmatch without escapes: `[` without a closing `]` is itself, `**` is two stars. A [`Glob`]
-//! is a pattern with its variants: `**/` and `/**` may also match nothing. It does not know about directories on disk.
+//! These are the rules of fnmatch without escapes: `[` without a closing `]` is itself, `**` is two stars. [`Globs`] are
+//! patterns with their variants: `**/` and `/**` may also match nothing. They do not know about directories on disk.
 //! Invariant: matching takes at most (length of pattern) x (length of path) steps, whatever the pattern.
 
-/// A pattern together with what it is without its `**/` and `/**` parts.
-#[derive(Clone, Debug)]
-pub(super) struct Glob {
-    variants: Vec<Pattern>,
+/// A list of patterns, each together with what it is without its `**/` and `/**` parts.
+///
+/// There are some twenty patterns for every file of the project, so the first and the last byte of a path decide which
+/// of them are compared at all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Globs {
+    /// Those that start with certain text.
+    headed: Vec<Pattern>,
+    heads: ByteSet,
+    /// Those that end with certain text after a star.
+    tailed: Vec<Pattern>,
+    tails: ByteSet,
+    others: Vec<Pattern>,
 }
 
-impl Glob {
-    /// Compiles a pattern; `None` when it is empty.
-    pub(super) fn new(text: &str) -> Option<Self> {
-        let text = text.strip_prefix("./").unwrap_or(text).trim_end_matches('/');
-        if text.is_empty() {
-            return None;
+/// A set of bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    pub(super) fn add(&mut self, byte: Option<&u8>) {
+        if let Some(slot) = byte.and_then(|byte| self.0.get_mut(usize::from(*byte))) {
+            *slot = true;
         }
-        let parts: Vec<&str> = text.split('/').collect();
-        let last = parts.len() - 1;
-        let without = |leading: bool, trailing: bool| -> String {
-            let kept = parts.iter().enumerate().filter(|&(i, part)| {
-                let drop = *part == "**" && ((leading && i < last) || (trailing && i > 0));
-                !drop
-            });
-            kept.map(|(_, part)| *part).collect::<Vec<_>>().join("/")
-        };
-        let mut texts = vec![text.to_owned(), without(true, false), without(false, true), without(true, true)];
-        texts.dedup();
-        let variants = texts.iter().filter(|text| !text.is_empty()).map(|text| Pattern::new(text)).collect();
-        Some(Self { variants })
     }
 
-    /// Whether the path matches, or lies below a directory that the pattern names without any wildcard.
+    pub(super) fn has(&self, byte: Option<&u8>) -> bool {
+        byte.is_some_and(|byte| self.0.get(usize::from(*byte)) == Some(&true))
+    }
+}
+
+impl Default for ByteSet {
+    fn default() -> Self {
+        Self([false; 256])
+    }
+}
+
+impl Globs {
+    /// Compiles patterns. Empty ones are left out.
+    pub(super) fn new(texts: &[String]) -> Self {
+        let mut globs = Self::default();
+        for pattern in texts.iter().flat_map(|text| variants(text)).map(|text| Pattern::new(&text)) {
+            if !pattern.head.is_empty() {
+                globs.heads.add(pattern.head.first());
+                globs.headed.push(pattern);
+            } else if let Shape::Suffix(tail) = &pattern.shape {
+                globs.tails.add(tail.last());
+                globs.tailed.push(pattern);
+            } else {
+                globs.others.push(pattern);
+            }
+        }
+        globs
+    }
+
+    /// Whether there is no pattern.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// Whether the path matches, or lies below a directory that a pattern names without any wildcard.
     pub(super) fn covers(&self, path: &[u8]) -> bool {
-        self.variants.iter().any(|pattern| pattern.matches(path) || pattern.names_parent_of(path))
+        (self.heads.has(path.first())
+            && self.headed.iter().any(|pattern| pattern.matches(path) || pattern.names_parent_of(path)))
+            || (self.tails.has(path.last()) && self.tailed.iter().any(|pattern| pattern.matches(path)))
+            || self.others.iter().any(|pattern| pattern.matches(path))
     }
 
-    /// Whether every path below the directory is covered. `dir` ends in `/`. A `false` may be wrong, a `true` never is.
+    /// Whether one pattern covers every path below the directory. `dir` ends in `/`.
     pub(super) fn covers_all_below(&self, dir: &[u8]) -> bool {
-        self.variants
-            .iter()
-            .any(|pattern| pattern.names_parent_of(dir) || (pattern.ends_in_star && pattern.matches(dir)))
+        self.all().any(|pattern| pattern.names_parent_of(dir) || (pattern.ends_in_star && pattern.matches(dir)))
     }
 
     /// Whether some path below the directory may be covered. `dir` ends in `/`. A `true` may be wrong, a `false` never is.
     pub(super) fn may_cover_below(&self, dir: &[u8]) -> bool {
-        self.variants.iter().any(|pattern| dir.starts_with(&pattern.head) || pattern.head.starts_with(dir))
+        self.all().any(|pattern| dir.starts_with(&pattern.head) || pattern.head.starts_with(dir))
     }
+
+    fn all(&self) -> impl Iterator<Item = &Pattern> {
+        self.headed.iter().chain(&self.tailed).chain(&self.others)
+    }
+}
+
+/// Returns a pattern with and without its `**/` and `/**`; nothing when it is empty.
+fn variants(text: &str) -> Vec<String> {
+    let text = text.strip_prefix("./").unwrap_or(text).trim_end_matches('/');
+    let parts: Vec<&str> = text.split('/').collect();
+    let last = parts.len() - 1;
+    let without = |leading: bool, trailing: bool| -> String {
+        let is_dropped = |at: usize, part: &str| part == "**" && ((leading && at < last) || (trailing && at > 0));
+        let kept = parts.iter().enumerate().filter(|&(at, part)| !is_dropped(at, part));
+        kept.map(|(_, part)| *part).collect::<Vec<_>>().join("/")
+    };
+    let mut texts = vec![text.to_owned(), without(true, false), without(false, true), without(true, true)];
+    texts.sort();
+    texts.dedup();
+    texts.retain(|text| !text.is_empty());
+    texts
 }
 
 /// One compiled pattern.
@@ -59,7 +113,7 @@ pub(super) struct Pattern {
     ends_in_star: bool,
 }
 
-/// The common shapes are compared directly: there are some twenty patterns for every file of the project.
+/// The common shapes are compared directly.
 #[derive(Clone, Debug)]
 enum Shape {
     /// Only the head.
@@ -68,6 +122,8 @@ enum Shape {
     Prefix,
     /// One star and this.
     Suffix(Vec<u8>),
+    /// This between two stars.
+    Inside(Vec<u8>),
     /// Anything else.
     Tokens(Vec<Token>),
 }
@@ -97,6 +153,8 @@ impl Pattern {
             Shape::Prefix
         } else if tokens.first() == Some(&Token::Star) && tail.len() + 1 == tokens.len() {
             Shape::Suffix(tail)
+        } else if tokens.first() == Some(&Token::Star) && ends_in_star && tail.len() + 2 == tokens.len() {
+            Shape::Inside(tail)
         } else {
             Shape::Tokens(tokens)
         };
@@ -109,6 +167,11 @@ impl Pattern {
             Shape::Literal => path == self.head,
             Shape::Prefix => path.starts_with(&self.head),
             Shape::Suffix(tail) => path.ends_with(tail),
+            Shape::Inside(text) => {
+                let first = text.first();
+                let starts = path.iter().enumerate().filter(|(_, byte)| Some(*byte) == first);
+                starts.map(|(at, _)| path.get(at..).unwrap_or_default()).any(|rest| rest.starts_with(text))
+            }
             Shape::Tokens(tokens) => path.starts_with(&self.head) && run(tokens, path),
         }
     }
@@ -118,8 +181,7 @@ impl Pattern {
     }
 
     fn names_parent_of(&self, path: &[u8]) -> bool {
-        let below = self.literal().and_then(|text| path.strip_prefix(text));
-        below.is_some_and(|rest| rest.first() == Some(&b'/'))
+        self.literal().is_some_and(|text| path.get(text.len()) == Some(&b'/') && path.starts_with(text))
     }
 }
 
@@ -234,6 +296,8 @@ mod tests {
             ("out-*", "docs/out-of-band.md", false),
             ("*.dir/*", "x/foo.dir/a", true),
             ("*.dir/*", "x/foo.dir", false),
+            ("*.dir/*", "x.di/.dir.dir/", true),
+            ("*", "", true),
             ("a*b*c", "aXbXbc", true),
             ("a*b*c", "aXbXb", false),
             ("**", "", true),
@@ -282,9 +346,9 @@ mod tests {
             ("third_party", "third_party/x/y", true),
             ("third_party", "a/third_party", false),
         ] {
-            assert_eq!(Glob::new(pattern).unwrap().covers(path.as_bytes()), expected, "{pattern} {path}");
+            assert_eq!(Globs::new(&[pattern.to_owned()]).covers(path.as_bytes()), expected, "{pattern} {path}");
         }
-        assert!(Glob::new("./").is_none());
+        assert!(Globs::new(&["./".to_owned(), String::new()]).is_empty());
     }
 
     #[test]
@@ -300,7 +364,7 @@ mod tests {
             ("a/b", "a/b/c", true, true),
             ("docs/**", "docs", true, true),
         ] {
-            let (glob, slashed) = (Glob::new(pattern).unwrap(), format!("{dir}/"));
+            let (glob, slashed) = (Globs::new(&[pattern.to_owned()]), format!("{dir}/"));
             assert_eq!(glob.covers_all_below(slashed.as_bytes()), all, "all {pattern} {dir}");
             assert_eq!(glob.may_cover_below(slashed.as_bytes()), some, "some {pattern} {dir}");
         }

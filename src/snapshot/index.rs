@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::codec::{self, Source};
-use super::content::Stat;
+use super::content::{Stat, Taken};
 use super::manifest::{Body, Manifest, put_row, take_row};
 use crate::sys::fs::{Context, Durability, PathError, read_capped, write_atomic};
 
@@ -37,6 +37,12 @@ impl Index {
             std::fs::create_dir_all(dir).at("create", dir)?;
         }
         write_atomic(path, &codec::seal(self.encode()), Durability::Cached)
+    }
+
+    /// Returns a row and its path.
+    pub(super) fn row(&self, at: usize) -> Option<(&[u8], Taken)> {
+        let (path, entry) = self.manifest.body().row(at)?;
+        Some((path, Taken { entry, stat: *self.stats.get(at)? }))
     }
 
     fn encode(&self) -> Vec<u8> {

@@ -72,7 +72,7 @@ pub(super) struct Body {
     rows: Vec<Row>,
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 struct Row {
     end: usize,
     entry: Entry,
@@ -220,6 +220,14 @@ impl Body {
 
     pub(super) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Returns a copy of the first `rows` rows, with room for as many as there are.
+    pub(super) fn prefix(&self, rows: usize) -> Self {
+        let mut body = Self::with_capacity(self.rows.len(), self.paths.len());
+        body.rows.extend_from_slice(self.rows.get(..rows).unwrap_or(&self.rows));
+        body.paths.extend_from_slice(self.paths.get(..body.rows.last().map_or(0, |row| row.end)).unwrap_or_default());
+        body
     }
 
     /// Adds a row; its path, which must come after all others, is what the buffer holds beyond the last row and `path`.

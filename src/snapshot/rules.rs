@@ -12,7 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::glob::{Glob, Pattern};
+use super::glob::{ByteSet, Globs, Pattern};
 use super::key::Base;
 use crate::model::config::SnapshotConfig;
 
@@ -35,9 +35,11 @@ pub enum RuleError {
 pub struct Rules {
     base: Base,
     dirs: Vec<DirRule>,
-    ignore: Vec<Glob>,
-    include: Vec<Glob>,
+    ignore: Globs,
+    include: Globs,
     own: Vec<Own>,
+    /// What the keys of `own` start with.
+    own_heads: ByteSet,
 }
 
 #[derive(Clone, Debug)]
@@ -72,9 +74,8 @@ impl Rules {
         }
         let base = Base::new(code_dir);
         let dirs = config.ignore_dirs.iter().filter_map(|entry| DirRule::new(entry, &base)).collect();
-        let globs = |texts: &[String]| texts.iter().filter_map(|text| Glob::new(text)).collect();
-        let (ignore, include) = (globs(&config.ignore_path_globs), globs(&config.include_path_globs));
-        let mut rules = Self { base, dirs, ignore, include, own: Vec::new() };
+        let (ignore, include) = (Globs::new(&config.ignore_path_globs), Globs::new(&config.include_path_globs));
+        let mut rules = Self { base, dirs, ignore, include, own: Vec::new(), own_heads: ByteSet::default() };
         for path in own {
             rules.hide_own(path);
         }
@@ -89,19 +90,17 @@ impl Rules {
             return true;
         }
         let slashed = [key, b"/"].concat();
-        let views = views(&slashed, top);
-        let all = |glob: &Glob| views.clone().any(|view| glob.covers_all_below(view));
-        let some = |glob: &Glob| views.clone().any(|view| glob.may_cover_below(view));
-        self.ignore.iter().any(all) || !(self.include.is_empty() || self.include.iter().any(some))
+        let mut views = views(&slashed, top);
+        let may_include = |view| self.include.is_empty() || self.include.may_cover_below(view);
+        views.clone().any(|view| self.ignore.covers_all_below(view)) || !views.any(may_include)
     }
 
     /// Whether a file or link counts, given that its directory is not pruned.
     pub(super) fn counts(&self, key: &[u8], top: usize) -> bool {
-        let views = views(key, top);
-        let covers = |glob: &Glob| views.clone().any(|view| glob.covers(view));
+        let mut views = views(key, top);
         !self.is_own(key)
-            && !self.ignore.iter().any(covers)
-            && (self.include.is_empty() || self.include.iter().any(covers))
+            && !views.clone().any(|view| self.ignore.covers(view))
+            && (self.include.is_empty() || views.any(|view| self.include.covers(view)))
     }
 
     /// Adds one more file of autodev itself.
@@ -111,6 +110,10 @@ impl Rules {
         let (parent, name) = key.split_at(name_at);
         // The code directory itself, or one around it, cannot be hidden: nothing would be left.
         if !name.is_empty() && name != b".." {
+            self.own_heads.add(key.first());
+            if parent.is_empty() {
+                self.own_heads.add(Some(&b'.'));
+            }
             self.own.push(Own { parent: parent.to_vec(), name: name.to_vec() });
         }
     }
@@ -120,7 +123,7 @@ impl Rules {
     }
 
     fn is_own(&self, key: &[u8]) -> bool {
-        self.own.iter().any(|own| own.covers(key))
+        self.own_heads.has(key.first()) && self.own.iter().any(|own| own.covers(key))
     }
 }
 

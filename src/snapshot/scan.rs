@@ -84,22 +84,19 @@ impl Scanner {
         std::fs::read_dir(code_dir).at("list", code_dir).map_err(|source| SnapshotError::Walk { source })?;
         let walked = self.walk.all()?;
         let mut tally = Tally { dirs: walked.dirs, ..Tally::default() };
-        let (mut join, old) = (Join::new(self.index.stats.len()), &self.index);
-        let mut known = old.manifest.body().iter().zip(&old.stats).peekable();
-        walked.for_each(|key, leaf| {
-            while known.next_if(|((path, _), _)| *path < key).is_some() {}
-            let found = known.next_if(|((path, _), _)| *path == key);
-            join.push(key, leaf, found.map(|((_, entry), stat)| Taken { entry, stat: *stat }));
-        });
-        drop(known);
-        tally.read = join.unread.len();
-        let read = read_all(&self.walk.rules, &join)?;
-        let index = join.complete(&read, now_ns);
-        let kinds = index.manifest.body().iter().map(|(_, entry)| entry.kind);
-        tally.sealed = kinds.filter(|kind| matches!(kind, EntryKind::Sealed | EntryKind::SealedDir)).count();
-        if index != self.index {
-            tally.index_error = index.save(&self.index_path).err().map(|error| error.to_string());
-            self.index = index;
+        let mut join = Join::new(&self.index);
+        walked.for_each(|key, leaf| join.push(key, leaf));
+        tally.sealed = join.sealed;
+        if let Some(fresh) = join.end() {
+            tally.read = fresh.unread.len();
+            let read = read_all(&self.walk.rules, &fresh)?;
+            let is_sealed = |taken: &Taken| taken.entry.kind == EntryKind::Sealed;
+            tally.sealed += read.iter().filter(|(_, taken)| taken.as_ref().is_some_and(is_sealed)).count();
+            let index = fresh.complete(&read, now_ns);
+            if index != self.index {
+                tally.index_error = index.save(&self.index_path).err().map(|error| error.to_string());
+                self.index = index;
+            }
         }
         self.tally = tally;
         Ok(self.index.manifest.clone())
@@ -121,40 +118,90 @@ impl Scanner {
     }
 }
 
+/// The walk joined with the last index, both in order of their paths. As long as nothing differs nothing is built.
+struct Join<'a> {
+    old: &'a Index,
+    /// The old row that comes next.
+    at: usize,
+    /// `None` while all rows have been the old ones.
+    fresh: Option<Fresh>,
+    sealed: usize,
+}
+
 /// An index in the making.
-struct Join {
+struct Fresh {
     body: Body,
     stats: Vec<Stat>,
     /// Rows whose content has to be read.
     unread: Vec<usize>,
+    /// In these rows.
     bytes: u64,
 }
 
-impl Join {
-    fn new(rows: usize) -> Self {
-        let body = Body::with_capacity(rows, rows * 32);
-        Self { body, stats: Vec::with_capacity(rows), unread: Vec::new(), bytes: 0 }
+impl<'a> Join<'a> {
+    fn new(old: &'a Index) -> Self {
+        Self { old, at: 0, fresh: None, sealed: 0 }
     }
 
-    fn push(&mut self, key: &[u8], leaf: Leaf, known: Option<Taken>) {
+    fn push(&mut self, key: &[u8], leaf: Leaf) {
+        let at = self.at;
+        let known = self.known(key);
         let Leaf { kind, size, stat } = leaf;
-        let is_link = |kind| kind == EntryKind::Link;
-        let is_same = |known: &Taken| {
-            known.stat == stat && known.entry.size == size && is_link(known.entry.kind) == is_link(kind)
-        };
-        let sealed = matches!(kind, EntryKind::Sealed | EntryKind::SealedDir);
-        let digest = if sealed {
+        let digest = if matches!(kind, EntryKind::Sealed | EntryKind::SealedDir) {
+            self.sealed += 1;
             // Nothing is known but that it is there.
-            Digest(hash::bytes(b""))
-        } else if let Some(known) = known.filter(|known| known.stat != Stat::NEVER && is_same(known)) {
-            known.entry.digest
+            Some(Digest(hash::bytes(b"")))
         } else {
-            self.unread.push(self.body.len());
-            self.bytes = self.bytes.saturating_add(size);
-            Digest([0; 32])
+            known.filter(|known| is_trusted(known, leaf)).map(|known| known.entry.digest)
         };
-        self.body.push(key, Entry { kind, size, digest });
-        self.stats.push(stat);
+        let entry = Entry { kind, size, digest: digest.unwrap_or(Digest([0; 32])) };
+        let is_old = digest.is_some() && known == Some(Taken { entry, stat }) && self.at == at + 1;
+        if is_old && self.fresh.is_none() {
+            return;
+        }
+        let fresh = self.fresh.get_or_insert_with(|| Fresh::prefix(self.old, at));
+        if digest.is_none() {
+            fresh.unread.push(fresh.body.len());
+            fresh.bytes = fresh.bytes.saturating_add(size);
+        }
+        fresh.body.push(key, entry);
+        fresh.stats.push(stat);
+    }
+
+    /// Returns the new index, or `None` when it is the old one.
+    fn end(self) -> Option<Fresh> {
+        let is_cut = self.at < self.old.stats.len();
+        self.fresh.or_else(|| is_cut.then(|| Fresh::prefix(self.old, self.at)))
+    }
+
+    /// Goes to the old row of this path, or the first after it.
+    fn known(&mut self, key: &[u8]) -> Option<Taken> {
+        while let Some((path, taken)) = self.old.row(self.at) {
+            let order = path.cmp(key);
+            if order == std::cmp::Ordering::Greater {
+                return None;
+            }
+            self.at += 1;
+            if order == std::cmp::Ordering::Equal {
+                return Some(taken);
+            }
+        }
+        None
+    }
+}
+
+/// Whether a file need not be read: it was at rest when it was hashed, and its stat is still the same.
+fn is_trusted(known: &Taken, leaf: Leaf) -> bool {
+    known.stat != Stat::NEVER
+        && known.stat == leaf.stat
+        && known.entry.size == leaf.size
+        && known.entry.kind == leaf.kind
+}
+
+impl Fresh {
+    fn prefix(old: &Index, rows: usize) -> Self {
+        let stats = old.stats.get(..rows).unwrap_or_default().to_vec();
+        Self { body: old.manifest.body().prefix(rows), stats, unread: Vec::new(), bytes: 0 }
     }
 
     /// Puts in what was read; rows of what has vanished go.
@@ -186,18 +233,18 @@ impl Join {
 }
 
 /// Reads every unread row, in no order; `None` where nothing is left.
-fn read_all(rules: &Rules, join: &Join) -> Result<Vec<(usize, Option<Taken>)>, SnapshotError> {
+fn read_all(rules: &Rules, fresh: &Fresh) -> Result<Vec<(usize, Option<Taken>)>, SnapshotError> {
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<(usize, Option<Taken>)>, PathError> {
         let (mut read, mut buffer) = (Vec::new(), Vec::new());
-        while let Some(&row) = join.unread.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some((key, _)) = join.body.row(row) else { continue };
+        while let Some(&row) = fresh.unread.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some((key, _)) = fresh.body.row(row) else { continue };
             let path = rules.base().path(key);
             read.push((row, content::take(&path, &mut buffer).at("read", &path)?));
         }
         Ok(read)
     };
-    let is_much = join.unread.len() >= MANY_FILES || (join.bytes >= MANY_BYTES && join.unread.len() > 1);
+    let is_much = fresh.unread.len() >= MANY_FILES || (fresh.bytes >= MANY_BYTES && fresh.unread.len() > 1);
     let others = if is_much { threads() - 1 } else { 0 };
     let read = thread::scope(|scope| {
         let others: Vec<_> = (0..others).map(|_| scope.spawn(work)).collect();
@@ -233,6 +280,14 @@ mod tests {
         scanner.index.stats[at] = if is_racy { Stat::NEVER } else { stat };
     }
 
+    /// What a scan with an empty index is about to read.
+    fn fresh(scanner: &Scanner) -> Fresh {
+        let empty = Index::default();
+        let mut join = Join::new(&empty);
+        scanner.walk.all().unwrap().for_each(|key, leaf| join.push(key, leaf));
+        join.end().unwrap()
+    }
+
     #[test]
     fn a_file_at_rest_is_not_read_again_and_a_racy_one_is() {
         let tree = Tree::new();
@@ -254,13 +309,10 @@ mod tests {
         let mut scanner = tree.scanner();
         scanner.scan().unwrap();
         assert_eq!(scanner.index.stats, [Stat::NEVER]);
-        let walked = scanner.walk.all().unwrap();
-        let mut join = Join::new(1);
-        walked.for_each(|key, leaf| join.push(key, leaf, None));
-        let read = read_all(&scanner.walk.rules, &join).unwrap();
-        let later_ns = join.stats[0].ctime_ns + 3_000_000_000;
-        let stat = join.stats[0];
-        assert_eq!(join.complete(&read, later_ns).stats, [stat]);
+        let fresh = fresh(&scanner);
+        let stat = fresh.stats[0];
+        let read = read_all(&scanner.walk.rules, &fresh).unwrap();
+        assert_eq!(fresh.complete(&read, stat.ctime_ns + 3_000_000_000).stats, [stat]);
     }
 
     #[test]
@@ -270,12 +322,11 @@ mod tests {
             tree.write(name, name);
         }
         let scanner = tree.scanner();
-        let mut join = Join::new(4);
-        scanner.walk.all().unwrap().for_each(|key, leaf| join.push(key, leaf, None));
+        let fresh = fresh(&scanner);
         tree.remove("b");
         tree.remove("d");
-        let read = read_all(&scanner.walk.rules, &join).unwrap();
-        let index = join.complete(&read, 0);
+        let read = read_all(&scanner.walk.rules, &fresh).unwrap();
+        let index = fresh.complete(&read, 0);
         let left: Vec<_> = index.manifest.iter().collect();
         assert_eq!(left, [(RelPath::from("a"), file("a")), (RelPath::from("c"), file("c"))]);
         assert_eq!(index.stats.len(), 2);

@@ -55,6 +55,8 @@ pub(super) struct Node {
 struct Item {
     start: usize,
     length: usize,
+    /// The first eight bytes in which names of this directory differ at all: nearly always enough to sort by.
+    lead: u64,
     what: What,
 }
 
@@ -199,7 +201,7 @@ impl Walk {
                 }
                 Seen::Nothing => continue,
             };
-            node.items.push(Item { start: node.names.len(), length: name.len(), what });
+            node.items.push(Item { start: node.names.len(), length: name.len(), lead: 0, what });
             node.names.extend_from_slice(&name);
         }
         Ok(node)
@@ -247,14 +249,18 @@ impl Node {
 
     /// Puts the items in the byte order of the keys they lead to: a directory's go on with a slash.
     fn sorted(mut self) -> Self {
-        let mut items = std::mem::take(&mut self.items);
         let slash = |item: &Item| matches!(item.what, What::Dir(_)).then_some(b'/');
-        items.sort_unstable_by(|a, b| {
-            let shared = a.length.min(b.length);
-            let (name_a, name_b) = (self.name(a), self.name(b));
-            let rest = |name: &[u8], item: &Item| name.get(shared).copied().or_else(|| slash(item));
-            name_a.get(..shared).cmp(&name_b.get(..shared)).then_with(|| rest(name_a, a).cmp(&rest(name_b, b)))
-        });
+        let mut items = std::mem::take(&mut self.items);
+        let first = items.first().map(|item| self.name(item)).unwrap_or_default();
+        let same = |name: &[u8]| first.iter().zip(name).take_while(|(a, b)| a == b).count();
+        let shared = items.iter().map(|item| same(self.name(item))).min().unwrap_or_default();
+        for item in &mut items {
+            let name = self.name(item).iter().copied().chain(slash(item));
+            let bytes = name.skip(shared).chain(std::iter::repeat(0)).take(8);
+            item.lead = bytes.fold(0, |lead, byte| lead << 8 | u64::from(byte));
+        }
+        let rest = |item: &Item| self.name(item).iter().copied().chain(slash(item)).skip(shared);
+        items.sort_unstable_by(|a, b| a.lead.cmp(&b.lead).then_with(|| rest(a).cmp(rest(b))));
         self.items = items;
         self
     }

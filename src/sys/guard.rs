@@ -23,8 +23,6 @@ use crate::sys::proc::tree;
 pub const COMMAND: &str = "__guard";
 /// Between the request to end and the kill: nobody waits for the result, and the next run may start meanwhile.
 const GRACE: Duration = Duration::from_secs(1);
-/// Killing is repeated this long. A process still there is stuck in the kernel.
-const KILL_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 /// A line is a sign, an id of at most 10 digits, a space and a start time of at most 20.
 const LINE_LIMIT: u64 = 64;
@@ -115,7 +113,7 @@ pub fn main(run_id: &str) -> ExitCode {
 }
 
 /// Ends every process that carries the marker of a lost run, with all that descends from such a one, and returns how many
-/// there were. Never this process or its ancestors. Takes up to 6 seconds, none when there is nothing to end.
+/// there were. Never this process or its ancestors. Takes up to 7 seconds, none when there is nothing to end.
 pub fn sweep(run_id: &str) -> u32 {
     let spared = spared(std::process::id() as i32);
     let marker = tree::marker(OsStr::new(run_id));
@@ -204,14 +202,17 @@ fn end_all(mut known: HashMap<i32, u64>, marker: &[u8], spared: &HashSet<(i32, u
         members = look(&mut seen);
         tree::wake(&members);
     }
-    let limit = Instant::now() + KILL_LIMIT;
-    let mut clear = 0;
-    while !seen.is_empty() && clear < 2 && Instant::now() < limit {
+    let (mut clear, mut pause) = (0, tree::SHORT);
+    for _ in 0..tree::KILL_LOOKS {
+        if seen.is_empty() || clear == 2 {
+            break;
+        }
         for member in &members {
             tree::send(member, Signal::SIGKILL);
         }
         clear = if members.is_empty() { clear + 1 } else { 0 };
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(pause);
+        pause = (pause * 2).min(tree::LONG);
         members = look(&mut seen);
     }
     u32::try_from(seen.len()).unwrap_or(u32::MAX)

@@ -159,7 +159,7 @@ impl Spec {
 const PIECE: usize = 64 * 1024;
 
 /// Runs a child to its end and tells `on` what happens meanwhile, in order. When this returns, no descendant of the
-/// child is alive; only a process that the kernel cannot kill within 5 seconds is left alone. Dropping the future
+/// child is alive; only a process that the kernel cannot kill within some 6 seconds is left alone. Dropping the future
 /// kills the child and its descendants at once.
 ///
 /// A stop that was requested before the call starts nothing and ends as [`Cause::Stopped`].

@@ -80,12 +80,16 @@ fn outcome(project: &Project) -> BTreeMap<&'static str, String> {
     all
 }
 
-/// Kills one run at one place, lets the next one finish, and says what differs.
-fn disturbed(place: usize, want: &BTreeMap<&'static str, String>) -> Result<(), String> {
+/// Kills one run at one place, lets the next one finish, and says what differs. False when the place was not reached.
+fn disturbed(place: usize, want: &BTreeMap<&'static str, String>) -> Result<bool, String> {
     let mut project = project();
     let marker = project.dir().display().to_string();
     project.env("AUTODEV_KILL_AT", &place.to_string());
     let killed = project.run(&["run"]);
+    if killed.code == 2 {
+        // How often the status files are written depends on the speed of the machine: the last points may not be there.
+        return Ok(false);
+    }
     if killed.code != -9 {
         return Err(format!("point {place}: the run was not killed: {killed:?}"));
     }
@@ -102,7 +106,7 @@ fn disturbed(place: usize, want: &BTreeMap<&'static str, String>) -> Result<(), 
             return Err(format!("point {place}: {what} differs\n--- want\n{value}\n--- got\n{got}\n{}", done.err));
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 #[test]
@@ -119,6 +123,7 @@ fn a_run_killed_at_any_point_comes_to_the_same_end() {
     assert!(points > 60, "only {points} points");
 
     let next = AtomicUsize::new(1);
+    let missed = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -128,14 +133,20 @@ fn a_run_killed_at_any_point_comes_to_the_same_end() {
                     if place > points {
                         return;
                     }
-                    if let Err(text) = disturbed(place, &want) {
-                        wrong.lock().unwrap().push(text);
+                    match disturbed(place, &want) {
+                        Ok(true) => {}
+                        Ok(false) => {
+                            missed.fetch_add(1, Ordering::SeqCst);
+                        }
+                        Err(text) => wrong.lock().unwrap().push(text),
                     }
                 }
             });
         }
     });
     let wrong = wrong.into_inner().unwrap();
-    println!("kill points: {points} tried, {} runs, {} ended differently", points * 2 + 1, wrong.len());
+    let tried = points - missed.into_inner();
+    println!("kill points: {tried} tried, {} runs, {} ended differently", tried * 2 + 1, wrong.len());
+    assert!(tried > 60 && tried + points / 5 > points, "only {tried} of {points} points were reached");
     assert!(wrong.is_empty(), "{} of {points} points:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n\n"));
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// No test waits longer than this for anything; a hang then fails with everything that is known.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A project and the world around it.
 pub struct Project {
@@ -77,6 +77,17 @@ impl Project {
         project
     }
 
+    /// As a person sets one up by hand: a repository, two lines of configuration, nothing ignored.
+    pub fn plain() -> Self {
+        let project = Self::without_git();
+        project.write("autodev.toml", "[backend]\ndefault = \"codex\"\n\n[run]\ndelay_between_tasks = 0\n");
+        project.git(&["init", "-q", "-b", "main"]);
+        project.write("README.md", "# a project\n");
+        project.git(&["add", "-A"]);
+        project.git(&["commit", "-q", "-m", "initial"]);
+        project
+    }
+
     /// The project's directory.
     pub fn dir(&self) -> PathBuf {
         self.root.path().join("project")
@@ -133,7 +144,7 @@ impl Project {
     /// How often an agent was called.
     pub fn calls(&self, name: &str) -> u32 {
         let path = self.root.path().join("out").join(format!("{name}.calls"));
-        fs::read_to_string(path).map(|text| text.trim().parse().unwrap()).unwrap_or(0)
+        fs::read_to_string(path).map_or(0, |text| text.trim().parse().unwrap())
     }
 
     /// The prompt of the n-th call of an agent, from 1.
@@ -174,9 +185,50 @@ impl Project {
 
     /// Runs git in the project and returns what it printed.
     pub fn git(&self, args: &[&str]) -> String {
-        let done = self.finish(self.command("git", args).spawn().unwrap(), "git");
+        let done = Self::finish(self.command("git", args).spawn().unwrap(), "git");
         assert_eq!(done.code, 0, "git {args:?}: {done:?}");
         done.out
+    }
+
+    /// The journal, oldest event first.
+    pub fn journal(&self) -> Vec<Value> {
+        let text = self.expect(&["log", "--json"], 0).out;
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+    }
+
+    /// The events of one kind.
+    pub fn events(&self, kind: &str) -> Vec<Value> {
+        self.journal().into_iter().filter(|event| event["kind"] == kind).collect()
+    }
+
+    /// What a command prints as JSON.
+    pub fn output_json(&self, args: &[&str], code: i32) -> Value {
+        let done = self.expect(args, code);
+        serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{args:?}: {e}: {}", done.out))
+    }
+
+    /// The files below a directory of the project whose path contains a text, sorted.
+    pub fn find(&self, below: &str, text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut dirs = vec![self.path(below)];
+        while let Some(dir) = dirs.pop() {
+            for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    dirs.push(path);
+                } else {
+                    let name = path.strip_prefix(self.dir()).unwrap().to_string_lossy().into_owned();
+                    found.extend(Some(name).filter(|name| name.contains(text)));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// A place outside of the project, for notes of agents.
+    pub fn aside(&self, name: &str) -> PathBuf {
+        self.root.path().join("out").join(name)
     }
 
     /// The files of the newest commit, sorted.
@@ -222,7 +274,7 @@ impl Project {
         command
     }
 
-    fn finish(&self, child: Child, what: &str) -> Done {
+    fn finish(child: Child, what: &str) -> Done {
         let output = child.wait_with_output().unwrap_or_else(|e| panic!("{what}: {e}"));
         Done {
             code: code(output.status),
@@ -250,6 +302,11 @@ impl Running {
     /// Its process id.
     pub fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// What it has printed so far.
+    pub fn out(&self) -> String {
+        slurp(&self.out)
     }
 
     /// Sends it a signal by name, for example `TERM`.

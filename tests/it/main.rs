@@ -2,8 +2,15 @@
 //!
 //! One binary, so that it links once. Every test has a directory, a home and an environment of its own.
 #![expect(clippy::disallowed_methods, reason = "tests start processes and write files as users do")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(unreachable_pub, reason = "the harness is shared with the other test binary")]
 
 mod crash;
+mod data;
+mod git;
 mod harness;
+mod honesty;
+mod killed;
 mod run;
+mod task;
 mod tidy;

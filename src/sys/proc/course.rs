@@ -5,27 +5,21 @@
 use std::time::{Duration, Instant};
 
 use super::hang::Hang;
-use super::tree::{self, Tree};
+use super::tree::{self, KILL_LOOKS, LONG, SHORT, Tree};
 use super::{Cause, Ended, Idle, Urgency};
 
 /// What the child left behind gets this long to end by itself. 200 ms: it is unexpected, but may have a file to close.
 const STRAY_GRACE: Duration = Duration::from_millis(200);
-/// Killing is repeated this long. A process still there is stuck in the kernel.
-const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Whoever still holds a pipe when everything is dead is none of ours: 500 ms of silence, or 2 s, are enough.
 const DRAIN_SILENCE: Duration = Duration::from_millis(500);
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
-/// Bounds of the pause between two looks at the process table (a look costs 1 to 3 ms).
-const SHORT: Duration = Duration::from_millis(2);
-const LONG: Duration = Duration::from_millis(40);
-
 enum Phase {
     /// It works.
     Running,
     /// It was asked to end, or has ended and what it left behind was asked.
     Ending { limit: Option<Instant>, next: Instant, pause: Duration },
-    /// It is killed. `clear` counts the looks in a row that found nothing.
-    Killing { limit: Instant, next: Instant, pause: Duration, clear: u8 },
+    /// It is killed. `looks` counts all looks, `clear` those in a row that found nothing.
+    Killing { looks: u32, next: Instant, pause: Duration, clear: u8 },
     /// All is dead; the pipes may hold a rest.
     Draining { limit: Instant, silence: Instant },
     /// Nothing is left to do.
@@ -143,7 +137,7 @@ impl Course {
                     self.phase = Phase::Ending { limit, next, pause: (pause * 2).min(LONG) };
                 }
             }
-            Phase::Killing { limit, pause, clear, .. } => self.kill_again(now, limit, pause, clear),
+            Phase::Killing { looks, pause, clear, .. } => self.kill_again(looks, pause, clear),
             Phase::Draining { limit, silence } => {
                 if now >= limit.min(silence) {
                     self.phase = Phase::Over;
@@ -180,22 +174,22 @@ impl Course {
     }
 
     fn kill(&mut self) {
-        let now = Instant::now();
         if self.code.is_some() && self.cause != Cause::Itself {
             self.strays = u32::try_from(self.tree.members().len()).unwrap_or(u32::MAX);
         }
-        self.kill_again(now, now + KILL_LIMIT, SHORT, 0);
+        self.kill_again(0, SHORT, 0);
     }
 
-    fn kill_again(&mut self, now: Instant, limit: Instant, pause: Duration, clear: u8) {
+    fn kill_again(&mut self, looks: u32, pause: Duration, clear: u8) {
         let members = self.tree.members();
         // Two empty looks in a row: a process can start another one and end while the table is read.
         let clear = if members.is_empty() { clear.saturating_add(1) } else { 0 };
-        if (clear >= 2 && self.code.is_some()) || now >= limit {
+        if (clear >= 2 && self.code.is_some()) || looks >= KILL_LOOKS {
             return self.drain();
         }
         self.tree.kill(&members);
-        self.phase = Phase::Killing { limit, next: now + pause, pause: (pause * 2).min(LONG), clear };
+        let next = Instant::now() + pause;
+        self.phase = Phase::Killing { looks: looks + 1, next, pause: (pause * 2).min(LONG), clear };
     }
 
     fn drain(&mut self) {

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -21,6 +21,13 @@ use nix::unistd::Pid;
 use super::start::MARKER;
 use super::table::{self, Process};
 use crate::sys::guard;
+
+/// Killing is repeated this often, which takes about 6 seconds. A process still there then is stuck in the kernel. Counted in
+/// looks, because a clock goes on while a whole machine stands still, and nothing dies meanwhile.
+pub(in crate::sys) const KILL_LOOKS: u32 = 150;
+/// Bounds of the pause between two looks, doubled each time. A look costs 1 to 3 ms.
+pub(in crate::sys) const SHORT: Duration = Duration::from_millis(2);
+pub(in crate::sys) const LONG: Duration = Duration::from_millis(40);
 
 /// A child that runs, as the registry knows it.
 #[derive(Clone, Debug)]
@@ -194,15 +201,21 @@ impl Tree {
 
     /// Kills everything, waiting for it without letting go of the thread; for a run that is abandoned.
     fn kill_now(&mut self) {
-        // 1 s: killing 50 forking processes takes about 20 ms.
-        let limit = Instant::now() + Duration::from_secs(1);
-        while Instant::now() < limit {
+        let (mut clear, mut pause) = (0, SHORT);
+        for _ in 0..KILL_LOOKS {
             let members = self.members();
             if members.is_empty() {
-                return;
+                clear += 1;
+                // Two empty looks in a row: a process can start another one and end while the table is read.
+                if clear == 2 {
+                    return;
+                }
+            } else {
+                clear = 0;
+                self.kill(&members);
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONG);
             }
-            self.kill(&members);
-            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
