@@ -6,6 +6,7 @@ mod log;
 mod rebuild;
 mod run;
 mod salvage;
+mod scan;
 mod screen;
 mod status;
 mod task;
@@ -85,6 +86,9 @@ enum Command {
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
     },
+    /// One timed snapshot of the project, as JSON (for benches/measure.py)
+    #[command(name = "__scan", hide = true)]
+    Scan,
 }
 
 /// Runs the program and returns its exit code.
@@ -108,6 +112,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         Some(Command::Rebuild) => rebuild::main(&open()?),
         Some(Command::Salvage { command: Some(command) }) => salvage::main(&open()?, command),
         Some(Command::Demo(demo)) => demo::main(&demo),
+        Some(Command::Scan) => scan::main(&open()?),
         Some(Command::Replay { session, speed }) => {
             let dir = std::env::current_dir()?;
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
