@@ -544,7 +544,9 @@ fn rebuild_makes_the_same_bytes() {
     project.expect(&["status"], 0);
     let files = ["progress.txt", "TASK.md", "logs/runtime-status.json", "logs/dashboard.html"];
     let before = files.map(|name| project.read(name));
-    files.iter().for_each(|name| fs::remove_file(project.path(name)).unwrap());
+    for name in &files {
+        fs::remove_file(project.path(name)).unwrap();
+    }
     let done = project.expect(&["rebuild"], 0);
     for (name, text) in files.iter().zip(&before) {
         assert!(done.out.contains(name), "{}", done.out);
