@@ -151,10 +151,9 @@ fn edits_beside_a_run_are_not_lost_and_the_run_keeps_its_own() {
 fn concurrent_run_is_refused() {
     let project = Project::plain();
     let go = project.aside("go");
-    project.tasks(ONE).agent(
-        "codex",
-        &format!("touch started; while [ ! -e {} ]; do sleep 0.01; done; {WORKS}", go.display()),
-    );
+    project
+        .tasks(ONE)
+        .agent("codex", &format!("touch started; while [ ! -e {} ]; do sleep 0.01; done; {WORKS}", go.display()));
     let first = project.spawn(&["run"]);
     project.wait_for_file("started");
     let second = project.expect(&["run"], 1);
@@ -191,7 +190,9 @@ fn tasks_must_be_a_list() {
         let project = Project::plain();
         project.tasks(tasks).agent("codex", "echo x > a.txt");
         let before = project.read("task.json");
-        for args in [&["run"][..], &["task", "list"], &["task", "next"], &["task", "reset"], &["status"], &["verify", "A"]] {
+        for args in
+            [&["run"][..], &["task", "list"], &["task", "next"], &["task", "reset"], &["status"], &["verify", "A"]]
+        {
             let done = project.expect(args, 1);
             assert!(done.err.starts_with("Task data error: "), "{args:?}: {}", done.err);
             assert!(done.err.contains("task.json:1:") && done.err.contains("list"), "says where: {}", done.err);
@@ -280,7 +281,14 @@ fn what_autodev_does_not_know_in_task_json_survives_a_run() {
     project.write("task.json", text).agent("codex", WORKS);
     project.expect(&["run"], 0);
     let after = project.read("task.json");
-    for kept in ["\"owner\": \"Zoë ☕\"", "\"a remark\"", "1e400", "123456789012345678901234567890", "\"version\": 1.10", "    7\n"] {
+    for kept in [
+        "\"owner\": \"Zoë ☕\"",
+        "\"a remark\"",
+        "1e400",
+        "123456789012345678901234567890",
+        "\"version\": 1.10",
+        "    7\n",
+    ] {
         assert!(after.contains(kept), "{kept} in {after}");
     }
     assert!(after.contains("\"title\": \"Grüße\"") && after.ends_with("}\n"), "{after}");
@@ -322,7 +330,8 @@ fn task_legacy_fields() {
                "commit_prefix": "experiment", "stop_after_no_improvement": 2, "stop_after_invalid": 4})
     );
     let list = project.output_json(&["task", "list", "--json"], 0);
-    let rows: Vec<_> = list["tasks"].as_array().unwrap().iter().map(|t| (t["id"].clone(), t["status"].clone())).collect();
+    let rows: Vec<_> =
+        list["tasks"].as_array().unwrap().iter().map(|t| (t["id"].clone(), t["status"].clone())).collect();
     let want = [("A", "pending"), ("7", "completed"), ("B", "blocked"), ("C", "pending")];
     assert_eq!(rows, want.map(|(id, status)| (json!(id), json!(status))));
     assert_eq!(list["tasks"][0]["title"], "Old");
@@ -330,7 +339,10 @@ fn task_legacy_fields() {
     project.expect(&["task", "block", "A", "old"], 0);
     let next = project.output_json(&["task", "next", "--json"], 0)["task"].clone();
     assert_eq!(next["completion"], json!({"kind": "boolean", "source": "gate", "success_when": "all_checks_pass"}));
-    assert_eq!((&next["execution"], &next["execution_mode"]), (&json!({"strategy": "single_pass"}), &json!("delivery")));
+    assert_eq!(
+        (&next["execution"], &next["execution_mode"]),
+        (&json!({"strategy": "single_pass"}), &json!("delivery"))
+    );
 }
 
 #[test]
@@ -338,14 +350,18 @@ fn a_normal_task_has_every_key_with_its_type() {
     let project = Project::plain();
     project.tasks(ONE);
     let task = project.output_json(&["task", "next", "--json"], 0)["task"].clone();
-    let lists = ["steps", "docs", "output", "implementation_notes", "verification_notes", "learning_notes", "attempt_history"];
+    let lists =
+        ["steps", "docs", "output", "implementation_notes", "verification_notes", "learning_notes", "attempt_history"];
     for key in lists {
         assert!(task[key].is_array(), "{key}: {task}");
     }
     for key in ["title", "description", "block_reason", "last_reflection_summary"] {
         assert!(task[key].is_string(), "{key}: {task}");
     }
-    assert_eq!((&task["passes"], &task["blocked"], &task["refinement_count"]), (&json!(false), &json!(false), &json!(0)));
+    assert_eq!(
+        (&task["passes"], &task["blocked"], &task["refinement_count"]),
+        (&json!(false), &json!(false), &json!(0))
+    );
     assert_eq!(task["execution_mode"], "delivery");
     assert_eq!(task.get("experiment"), None);
 }
@@ -357,7 +373,9 @@ fn broken_user_edit_is_preserved() {
     project.tasks(&list.replace("test -f a.txt", "true"));
     project.agent(
         "codex",
-        &format!("{WORKS}\nif [ $AUTODEV_TASK_ID = A ]; then echo '{{\"tasks\": [ my hand-written plan, ' > task.json; fi"),
+        &format!(
+            "{WORKS}\nif [ $AUTODEV_TASK_ID = A ]; then echo '{{\"tasks\": [ my hand-written plan, ' > task.json; fi"
+        ),
     );
     let done = project.expect(&["run"], 0);
     let kept = project.find(".", "task.json.broken.");
@@ -402,13 +420,16 @@ fn run_agent_edits_survive() {
 fn attempts_leave_history_statistics_and_journal() {
     let project = Project::plain();
     project.tasks(ONE);
-    project.agent("codex", "case $n in 1) echo x > wrong.txt; exit 3;; 2) echo y > other.txt;; 3) echo z > a.txt;; esac");
+    project
+        .agent("codex", "case $n in 1) echo x > wrong.txt; exit 3;; 2) echo y > other.txt;; 3) echo z > a.txt;; esac");
     project.expect(&["run"], 0);
     let task = project.task("A");
     let history = task["attempt_history"].as_array().unwrap();
     let brief: Vec<_> = history
         .iter()
-        .map(|e| (e["attempt"].as_i64().unwrap(), e["status"].as_str().unwrap(), e["backend_exit_code"].as_i64().unwrap()))
+        .map(|e| {
+            (e["attempt"].as_i64().unwrap(), e["status"].as_str().unwrap(), e["backend_exit_code"].as_i64().unwrap())
+        })
         .collect();
     assert_eq!(brief, [(1, "failed", 3), (2, "failed", 99), (3, "completed", 0)]);
     assert_eq!(history[1]["changed_files"], json!(["other.txt", "wrong.txt"]));
@@ -489,7 +510,9 @@ fn progress_txt_has_one_block_for_each_failure_completion_and_block() {
 #[test]
 fn logs_are_where_they_have_always_been() {
     let project = Project::plain();
-    project.tasks(&ONE.replace("\"A\"", "\"P0/1: ä\"")).agent("codex", "echo 'working on it'; echo oops >&2; echo x > a.txt");
+    project
+        .tasks(&ONE.replace("\"A\"", "\"P0/1: ä\""))
+        .agent("codex", "echo 'working on it'; echo oops >&2; echo x > a.txt");
     let done = project.expect(&["run"], 0);
     let logs = project.find("logs/attempts/codex", "");
     assert_eq!(logs.len(), 1, "{logs:?}");
@@ -513,7 +536,9 @@ fn rebuild_makes_the_same_bytes() {
     let project = Project::plain();
     let list = format!("[{},{}]", ONE.trim_matches(['[', ']']), ONE.trim_matches(['[', ']']).replace("\"A\"", "\"B\""));
     project.write("progress.txt", "by hand\n");
-    project.tasks(&list).agent("codex", "[ $AUTODEV_TASK_ID = A ] && echo x > a.txt; rm -f README.md; test $AUTODEV_TASK_ID = A");
+    project
+        .tasks(&list)
+        .agent("codex", "[ $AUTODEV_TASK_ID = A ] && echo x > a.txt; rm -f README.md; test $AUTODEV_TASK_ID = A");
     project.expect(&["run"], 2);
     project.expect(&["task", "block", "A", "by hand"], 0);
     project.expect(&["status"], 0);
@@ -557,7 +582,9 @@ fn log_json_is_one_object_a_line_and_follows_a_run() {
     }
     let kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
     assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("run_started", "run_ended"), "{kinds:?}");
-    for kind in ["queue_seen", "attempt_started", "attempt_ended", "gate_ended", "committed", "task_completed", "queue_saved"] {
+    for kind in
+        ["queue_seen", "attempt_started", "attempt_ended", "gate_ended", "committed", "task_completed", "queue_saved"]
+    {
         assert!(kinds.contains(&kind), "{kind} in {kinds:?}");
     }
     let of_b = project.expect(&["log", "B", "--json"], 0).out;
