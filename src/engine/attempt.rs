@@ -2,18 +2,22 @@
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::Local;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::Engine;
 use super::live::Live;
 use super::queue::Suspect;
 use crate::backend::{Patterns, Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion};
-use crate::model::{AttemptReport, BackendName, Change, EffectId, EventKind, ProcessEnd, RelPath, Task, TaskId};
+use crate::model::{
+    AttemptReport, BackendName, Change, EffectId, EnvProblem, EventKind, ProcessEnd, RelPath, Task, TaskId,
+};
 use crate::prompt::{self, PromptInput};
 use crate::sys;
 use crate::sys::fs::{Context as _, Durability, PathError, write_atomic};
@@ -24,6 +28,8 @@ use crate::sys::proc::{self, Happening, Idle, Spec};
 const MESSAGE_LIMIT: usize = 2000;
 /// Commits shown in the prompt.
 const RECENT_COMMITS: usize = 5;
+/// How soon after its start an agent's status is on disk at the latest.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// How the process of an attempt went.
 struct Ran {
@@ -50,6 +56,7 @@ impl Engine {
         self.tree.keep(&before_name, before.clone())?;
         let log_path = self.attempt_log(&id, attempt);
         let log = create_log(&log_path)?;
+        self.queue.trust()?;
         killpoint::reach("snapshot kept");
         self.store.record(vec![EventKind::AttemptStarted {
             effect: effect.clone(),
@@ -85,6 +92,7 @@ impl Engine {
             // The log of an attempt that ended well is not wanted; one that is gone already is fine.
             let _ = std::fs::remove_file(&log_path);
         }
+        self.note_stop()?;
         self.store.record(vec![EventKind::AttemptEnded { effect, report }])?;
         self.tree.forget(&before_name);
         self.note_stop()
@@ -128,6 +136,7 @@ impl Engine {
         log_path: &Path,
         before: &crate::snapshot::Manifest,
     ) -> Result<Ran> {
+        let log_made = log.metadata().map_or(i64::MAX, |made| made.ctime() * 1_000_000_000 + made.ctime_nsec());
         let parser = self.backend.parser();
         let patterns = self.patterns()?;
         let live = RefCell::new(Live::new(&mut self.store, effect, parser, patterns, log, log_path.to_path_buf()));
@@ -136,13 +145,21 @@ impl Engine {
         let begun = std::time::Instant::now();
         let result = {
             let child = proc::run(spec, self.stop.for_child(), &mut on);
-            tokio::pin!(child);
+            // A long queue's status is not written with every event; whoever looks while the agent works sees it.
+            let settled = tokio::time::sleep(SETTLED);
+            tokio::pin!(child, settled);
+            let mut is_shown = false;
+            let mut beats = heartbeat(beat_every);
             let mut stop = self.stop.clone();
             loop {
-                // Each branch may be dropped and asked again: sleeping and waiting for a signal keep no progress.
+                // Each branch may be dropped and asked again: nothing is lost by that.
                 tokio::select! {
                     ended = &mut child => break ended,
-                    () = beat(beat_every) => live.borrow_mut().beat(),
+                    () = beat(beats.as_mut()) => live.borrow_mut().beat(),
+                    () = &mut settled, if !is_shown => {
+                        is_shown = true;
+                        live.borrow_mut().show_status();
+                    }
                     () = stop.requested() => {
                         if let Some(signal) = stop.signal() {
                             live.borrow_mut().stopped(signal);
@@ -162,12 +179,14 @@ impl Engine {
         };
         live.end(ended.code);
         let patterns = live.pattern_results();
-        let Live { digestor, tail, failure, .. } = live;
+        let Live { digestor, tail, log_failure, failure, .. } = live;
         if let Some(failure) = failure {
             return Err(failure);
         }
         let now = self.tree.scan()?;
         let changed: Vec<RelPath> = before.diff(&now).into_iter().map(|change| change.path).collect();
+        let failed = ended.code != 0;
+        let is_touched = !changed.is_empty() || (failed && self.tree.is_touched_since(log_made)?);
         let config = &self.project.config;
         let last_lines: Vec<String> = tail.text().lines().map(str::to_owned).collect();
         let (end, is_ok) = classify::conclude(&Conclusion {
@@ -175,12 +194,17 @@ impl Engine {
             cause: cause(ended.cause),
             digest: &digestor,
             last_lines: &last_lines,
-            changed_files: !changed.is_empty(),
+            changed_files: is_touched,
             rate_limit_patterns: &config.circuit_breaker.rate_limit_patterns,
             halt_patterns: &config.env_errors.halt_patterns,
             patterns,
             now: sys::clock::now().with_timezone(&Local).fixed_offset(),
         });
+        // Work whose record is cut off is not charged and not judged: the disk is full, and a person must act.
+        let (end, is_ok) = match log_failure {
+            Some(reason) => (ProcessEnd::EnvError(EnvProblem { code: ended.code, reason }), false),
+            None => (end, is_ok),
+        };
         let message =
             if digestor.saw_events { digestor.message() } else { last_lines.last().cloned().unwrap_or_default() };
         let message: String = self.store.sinks.redact(&message).chars().take(MESSAGE_LIMIT).collect();
@@ -274,12 +298,22 @@ impl Ran {
     }
 }
 
+/// Returns what beats every so many seconds; 0 is never.
+fn heartbeat(every_seconds: u64) -> Option<Interval> {
+    let every = Duration::from_secs(every_seconds);
+    let first = Instant::now().checked_add(every).filter(|_| every_seconds > 0)?;
+    let mut beats = tokio::time::interval_at(first, every);
+    // After a suspend one beat is enough.
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Some(beats)
+}
+
 /// Waits until the next heartbeat; for ever when there is none.
-async fn beat(every_seconds: u64) {
-    if every_seconds == 0 {
-        std::future::pending::<()>().await;
+async fn beat(beats: Option<&mut Interval>) {
+    match beats {
+        Some(beats) => drop(beats.tick().await),
+        None => std::future::pending().await,
     }
-    tokio::time::sleep(Duration::from_secs(every_seconds)).await;
 }
 
 fn create_log(path: &Path) -> Result<File, PathError> {

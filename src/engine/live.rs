@@ -38,6 +38,8 @@ pub(super) struct Live<'a> {
     is_active: bool,
     is_fresh: bool,
     remarks: u32,
+    /// Why the attempt log is not complete.
+    pub log_failure: Option<String>,
     /// The first thing that could not be recorded.
     pub failure: Option<anyhow::Error>,
 }
@@ -66,6 +68,7 @@ impl<'a> Live<'a> {
             is_active: false,
             is_fresh: true,
             remarks: 0,
+            log_failure: None,
             failure: None,
         }
     }
@@ -85,10 +88,9 @@ impl<'a> Live<'a> {
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
         self.is_active = true;
         if let Err(error) = self.log.write_all(bytes)
-            && self.failure.is_none()
+            && self.log_failure.is_none()
         {
-            let path = self.log_path.display();
-            self.failure = Some(anyhow::anyhow!("write attempt log {path}: {error}"));
+            self.log_failure = Some(format!("write attempt log {}: {error}", self.log_path.display()));
         }
         self.tail.push(bytes);
         let mut texts: Vec<(String, bool)> = Vec::new();
@@ -175,6 +177,11 @@ impl<'a> Live<'a> {
             let said = redacted(said, &|text| self.store.sinks.redact(text));
             self.record(EventKind::AgentSaid { effect: self.effect.clone(), said });
         }
+    }
+
+    /// Writes the status files if they are behind.
+    pub(super) fn show_status(&mut self) {
+        self.store.flush();
     }
 
     /// Says that the agent is still at work.

@@ -22,8 +22,9 @@ const PROGRESS_HEAD: &str = "progress_head";
 const HEAD_LIMIT: u64 = 1 << 20;
 /// Status files may take this share of a run's time: they are rewritten at most every cost x 10.
 const THROTTLE: u32 = 10;
-/// A rewrite that costs less than this is always done at once when somebody may be looking.
-const CHEAP: Duration = Duration::from_millis(5);
+/// Status files of less than so many bytes (some 200 tasks) are always rewritten at once when somebody may be looking:
+/// they cost about a millisecond. Judged by size, as a measured cost depends on what else the machine does.
+const SMALL: usize = 256 << 10;
 /// Agent output copied into autodev.log per attempt; the attempt log has all of it.
 const LOG_COPY_LIMIT: u64 = 8 << 20;
 
@@ -47,6 +48,7 @@ pub struct Sinks {
     is_stale: bool,
     written: Option<Instant>,
     cost: Duration,
+    size: usize,
     copied: u64,
     complaints: Vec<String>,
 }
@@ -106,6 +108,7 @@ impl Sinks {
             is_stale: false,
             written: None,
             cost: Duration::ZERO,
+            size: 0,
             copied: 0,
             complaints: Vec::new(),
         }
@@ -136,7 +139,7 @@ impl Sinks {
         };
         let is_last = matches!(event.kind, EventKind::RunEnded { .. });
         let is_due = self.written.is_none_or(|at| at.elapsed() >= self.cost * THROTTLE);
-        if is_last || is_due || (watched && self.cost < CHEAP) {
+        if is_last || is_due || (watched && self.size < SMALL) {
             self.flush(state);
         }
     }
@@ -157,6 +160,7 @@ impl Sinks {
         killpoint::reach("after status files");
         self.complain(result);
         self.cost = begun.elapsed();
+        self.size = status.len() + page.len();
         self.written = Some(Instant::now());
     }
 

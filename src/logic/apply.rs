@@ -148,6 +148,10 @@ fn fold_cycle(state: &mut State, event: &Event) {
         EventKind::AttemptEnded { report, .. } => {
             let Phase::Attempting { attempt, .. } = active.phase else { return };
             end_attempt(active, attempt, report);
+            // Who interrupts the agent wants the run to stop; without this the attempt would begin again for ever.
+            if report.end == ProcessEnd::Interrupted && !report.is_ok && run.stop.is_none() {
+                run.stop = Some("an interrupt of the agent".to_owned());
+            }
             run.usage = run.usage.plus(report.usage);
         }
         EventKind::GateStarted { effect, attempt } => {

@@ -25,6 +25,9 @@ pub const LAST_LINES: usize = 10;
 /// patterns of `[circuit_breaker]` contains.
 const BUILT_IN_LIMIT: &str = "usage limit reached";
 
+/// Exit code of a program that was interrupted: 128 + SIGINT.
+const INTERRUPTED: i32 = 130;
+
 /// Why the process is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -64,7 +67,8 @@ pub struct Conclusion<'a> {
     pub digest: &'a Digestor,
     /// The tail of stdout and stderr as printed, oldest first. Only looked at when there were no typed events.
     pub last_lines: &'a [String],
-    /// Whether the attempt changed a file that counts.
+    /// Whether the attempt changed a file that counts, or wrote one again as it was: it was at work then, and its
+    /// words are about its work.
     pub changed_files: bool,
     /// `[circuit_breaker].rate_limit_patterns`: case-insensitive substrings.
     pub rate_limit_patterns: &'a [String],
@@ -90,6 +94,8 @@ pub fn conclude(input: &Conclusion<'_>) -> (ProcessEnd, bool) {
         // A program that finishes in good order while it is being stopped has finished.
         Cause::Itself | Cause::Stopped if is_ok => (ProcessEnd::Exited { code: 0 }, true),
         Cause::Stopped => (ProcessEnd::Interrupted, false),
+        // It was interrupted by somebody else than us: a shell's code for SIGINT.
+        Cause::Itself if input.code == INTERRUPTED => (ProcessEnd::Interrupted, false),
         Cause::Itself => (failed(input), false),
         Cause::Wall => (waiting_for_service(input).unwrap_or(ProcessEnd::TimedOut), false),
         Cause::Idle => (waiting_for_service(input).unwrap_or(ProcessEnd::Idle), false),
@@ -246,6 +252,17 @@ mod tests {
         case.code = 1;
         case.said = vec![last(false, Some(ErrorClass::RateLimit))];
         assert_eq!(case.conclude(), (ProcessEnd::Interrupted, false));
+    }
+
+    #[test]
+    fn a_program_that_was_interrupted_by_others_was_interrupted() {
+        let mut case = Case::new(130);
+        case.lines = lines("rate limit, unauthorized");
+        assert_eq!(case.conclude(), (ProcessEnd::Interrupted, false));
+        case.said = vec![tool(), last(false, Some(ErrorClass::RateLimit))];
+        assert_eq!(case.conclude(), (ProcessEnd::Interrupted, false));
+        case.cause = Cause::Wall;
+        assert_eq!(case.conclude(), (ProcessEnd::TimedOut, false), "by us");
     }
 
     #[test]

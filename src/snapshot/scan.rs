@@ -102,6 +102,17 @@ impl Scanner {
         Ok(self.index.manifest.clone())
     }
 
+    /// Whether anything that counts was written, moved here or given other rights at or after a moment, also when its
+    /// content is the same. Walks the tree and reads nothing.
+    ///
+    /// # Errors
+    /// As [`Scanner::scan`].
+    pub fn is_touched_since(&self, ctime_ns: i64) -> Result<bool, SnapshotError> {
+        let mut is_touched = false;
+        self.walk.all()?.for_each(|_, leaf| is_touched |= leaf.stat.ctime_ns >= ctime_ns);
+        Ok(is_touched)
+    }
+
     /// Returns what the last scan took; all zero before the first.
     pub fn tally(&self) -> &Tally {
         &self.tally
@@ -300,6 +311,24 @@ mod tests {
         forge(&mut scanner, "a", true);
         assert_eq!(scanner.scan().unwrap().get(&RelPath::from("a")), Some(file("same")));
         assert_eq!(scanner.tally().read, 1);
+    }
+
+    #[test]
+    fn a_file_written_again_as_it_was_is_touched() {
+        use std::os::unix::fs::MetadataExt;
+        let tree = Tree::new();
+        tree.write("a", "same");
+        let mut scanner = tree.scanner();
+        let before = scanner.scan().unwrap();
+        let made = scanner.walk.rules.base().path(b"a").metadata().unwrap();
+        let made = made.ctime() * 1_000_000_000 + made.ctime_nsec();
+        assert!(scanner.is_touched_since(made).unwrap());
+        assert!(!scanner.is_touched_since(made + 1).unwrap());
+        // The clock of the file system ticks at least every 10 ms: wait until it has.
+        while !scanner.is_touched_since(made + 1).unwrap() {
+            tree.write("a", "same");
+        }
+        assert!(before.diff(&scanner.scan().unwrap()).is_empty());
     }
 
     #[test]

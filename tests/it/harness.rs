@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -36,6 +36,19 @@ pub struct Running {
     out: PathBuf,
     err: PathBuf,
 }
+
+/// One task that is done when `src/T1.txt` exists.
+pub const ONE_TASK: &str = r#"[{"id": "T1", "title": "First", "description": "d", "steps": ["s"],
+  "verification": {"path_patterns": ["src/*"], "validate_commands": ["test -f src/T1.txt"]}}]"#;
+
+/// Two tasks like that, `T1` and `T2`.
+pub const TWO_TASKS: &str = r#"[{"id": "T1", "title": "First", "description": "d", "steps": ["s"],
+  "verification": {"path_patterns": ["src/*"], "validate_commands": ["test -f src/T1.txt"]}},
+ {"id": "T2", "title": "Second", "description": "d", "steps": ["s"],
+  "verification": {"path_patterns": ["src/*"], "validate_commands": ["test -f src/T2.txt"]}}]"#;
+
+/// An agent that does what [`ONE_TASK`] and [`TWO_TASKS`] ask for.
+pub const DILIGENT: &str = "mkdir -p src; echo work > src/$AUTODEV_TASK_ID.txt; echo done";
 
 impl Project {
     /// A git repository with one commit, a minimal autodev.toml for codex without pauses, and no tasks.
@@ -93,6 +106,38 @@ impl Project {
         self.root.path().join("project")
     }
 
+    /// A path outside the project where agents of a test may leave things that are no work.
+    pub fn out(&self, name: &str) -> PathBuf {
+        self.root.path().join("out").join(name)
+    }
+
+    /// Reads such a file; empty when it is not there.
+    pub fn left(&self, name: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.out(name)).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until an agent has left a file.
+    pub fn wait_for_left(&self, name: &str) {
+        wait_until(&format!("{name} to be left"), || self.out(name).exists());
+    }
+
+    /// Waits until an agent has left a process id in a file, and returns it.
+    pub fn left_pid(&self, name: &str) -> i32 {
+        wait_until(&format!("a process id in {name}"), || self.left(name).trim().parse::<i32>().is_ok());
+        self.left(name).trim().parse().unwrap()
+    }
+
+    /// Takes a variable away again.
+    pub fn no_env(&mut self, name: &str) -> &mut Self {
+        self.env.remove(name);
+        self
+    }
+
+    /// Writes the whole autodev.toml, as users do by hand.
+    pub fn toml(&self, text: &str) -> &Self {
+        self.write("autodev.toml", text)
+    }
+
     /// A path in the project.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir().join(name)
@@ -119,16 +164,17 @@ impl Project {
     }
 
     /// Puts an agent on PATH: a shell script that finds its prompt in `$prompt`, answers `--version`, and counts its
-    /// calls in `$n` (from 1).
+    /// calls in `$n` (from 1). What is no work goes to `$out`.
     pub fn agent(&self, name: &str, script: &str) -> &Self {
         let count = self.root.path().join("out").join(format!("{name}.calls"));
         self.program(
             name,
             &format!(
                 "#!/bin/bash\nif [ \"$1\" = --version ]; then echo '{name} fake'; exit 0; fi\n\
-                 prompt=$(cat)\nn=$(( $(cat '{c}' 2>/dev/null || echo 0) + 1 )); echo $n > '{c}'\n\
+                 out='{out}'\nprompt=$(cat)\nn=$(( $(cat '{c}' 2>/dev/null || echo 0) + 1 )); echo $n > '{c}'\n\
                  printf '%s' \"$prompt\" > '{c}.prompt.'$n\n{script}\n",
-                c = count.display()
+                c = count.display(),
+                out = self.root.path().join("out").display(),
             ),
         )
     }
@@ -181,6 +227,14 @@ impl Project {
     pub fn task(&self, id: &str) -> Value {
         let queue = self.json("task.json");
         queue["tasks"].as_array().unwrap().iter().find(|t| t["id"] == id).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Whether a task passes and whether it is blocked; what is not said is not so.
+    pub fn flags(&self, id: &str) -> (bool, bool) {
+        let task = self.task(id);
+        assert!(task.is_object(), "no task {id}");
+        let flag = |name: &str| task[name].as_bool().unwrap_or_default();
+        (flag("passes"), flag("blocked"))
     }
 
     /// Runs git in the project and returns what it printed.
@@ -258,10 +312,27 @@ impl Project {
 
     /// Starts autodev.
     pub fn spawn(&self, args: &[&str]) -> Running {
+        self.start(self.command(env!("CARGO_BIN_EXE_autodev"), args))
+    }
+
+    /// Starts autodev as a shell does: in a process group of its own.
+    pub fn spawn_group(&self, args: &[&str]) -> Running {
+        let mut command = self.command(env!("CARGO_BIN_EXE_autodev"), args);
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        self.start(command)
+    }
+
+    /// Runs a bash script in the project to its end; `$autodev` is the program, `$out` where agents leave things.
+    pub fn shell(&self, script: &str) -> Done {
+        let mut command = self.command("bash", &["-c", script]);
+        command.env("autodev", env!("CARGO_BIN_EXE_autodev")).env("out", self.root.path().join("out"));
+        self.start(command).wait()
+    }
+
+    fn start(&self, mut command: Command) -> Running {
         let stamp = format!("{:?}", Instant::now()).replace(|c: char| !c.is_ascii_digit(), "");
         let out = self.root.path().join("out").join(format!("{stamp}.out"));
         let err = self.root.path().join("out").join(format!("{stamp}.err"));
-        let mut command = self.command(env!("CARGO_BIN_EXE_autodev"), args);
         command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
         Running { child: command.spawn().unwrap(), out, err }
     }
@@ -315,6 +386,22 @@ impl Running {
         assert!(status.success(), "kill -{name}");
     }
 
+    /// Sends its process group a signal, as a terminal does.
+    pub fn signal_group(&self, name: &str) {
+        let group = format!("-{}", self.pid());
+        let status = Command::new("kill").args([&format!("-{name}"), "--", &group]).status().unwrap();
+        assert!(status.success(), "kill -{name} {group}");
+    }
+
+    /// Waits for its end, which must come within so many seconds from now.
+    pub fn wait_at_most(self, seconds: u64) -> Done {
+        let begun = Instant::now();
+        let done = self.wait();
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(seconds), "it took {took:?}: {done:?}");
+        done
+    }
+
     /// Waits for its end, with patience.
     pub fn wait(mut self) -> Done {
         let begun = Instant::now();
@@ -361,19 +448,24 @@ pub fn processes(text: &str) -> Vec<i32> {
     found
 }
 
-/// Whether a tool is there. When `AUTODEV_REQUIRE` names it, its absence is a failure; else the test says that it skips.
+/// Whether a tool is on PATH. When it is not, says so, or fails where `AUTODEV_REQUIRE` names it.
 pub fn has_tool(name: &str) -> bool {
     let found =
         std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()));
     if !found {
-        let required = std::env::var("AUTODEV_REQUIRE").unwrap_or_default();
-        assert!(
-            !required.split(',').any(|tool| tool.trim() == name),
-            "{name} is required (AUTODEV_REQUIRE) and absent"
-        );
-        eprintln!("SKIPPED: {name} is not installed");
+        skipped(name, "install it to run this test");
     }
     found
+}
+
+/// Takes note that a program which a test needs is absent: a failure when `AUTODEV_REQUIRE` names it, else a line that
+/// is seen although the test passes.
+pub fn skipped(name: &str, hint: &str) {
+    let required = std::env::var("AUTODEV_REQUIRE").unwrap_or_default();
+    let is_required = required.split(',').any(|tool| tool.trim() == name);
+    assert!(!is_required, "{name} is required (AUTODEV_REQUIRE) and absent: {hint}");
+    // Not with eprintln!, which the test program keeps to itself.
+    std::io::stderr().write_all(format!("SKIPPED: {name} is absent: {hint}\n").as_bytes()).unwrap();
 }
 
 fn slurp(path: &Path) -> String {

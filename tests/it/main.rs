@@ -5,12 +5,19 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(unreachable_pub, reason = "the harness is shared with the other test binary")]
 
+mod backends;
+mod cli;
+mod config;
 mod crash;
 mod data;
+mod execution;
 mod git;
+#[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 mod harness;
 mod honesty;
 mod killed;
+mod limits;
 mod run;
+mod signals;
 mod task;
 mod tidy;
