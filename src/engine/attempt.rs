@@ -135,7 +135,8 @@ impl Engine {
         log_path: &Path,
         before: &crate::snapshot::Manifest,
     ) -> Result<Ran> {
-        let log_made = log.metadata().map(|made| made.ctime() * 1_000_000_000 + made.ctime_nsec()).unwrap_or(i64::MAX);
+        // The clock of the file system, which may be some milliseconds behind ours.
+        let log_made = log.metadata().map_or(i64::MAX, |made| made.ctime() * 1_000_000_000 + made.ctime_nsec());
         let parser = self.backend.parser();
         let patterns = self.patterns()?;
         let live = RefCell::new(Live::new(&mut self.store, effect, parser, patterns, log, log_path.to_path_buf()));
