@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use autodev::{
-    cli,
-    sys::{guard, limit},
-};
+use autodev::cli;
+use autodev::sys::{fs, guard};
 
 fn main() -> ExitCode {
     // The guardian is started with every run: it must be there at once, without parsing a command line.
@@ -15,7 +13,6 @@ fn main() -> ExitCode {
     {
         return guard::main(&run.to_string_lossy());
     }
-    // Without it a full quota ends the process where an error is expected; nothing else depends on it.
-    let _ = limit::fail_beyond_file_size();
+    fs::report_size_limit();
     cli::main()
 }

@@ -189,7 +189,7 @@ mod tests {
     fn the_embedded_session_is_understood_and_played() {
         let dir = tempfile::tempdir().unwrap();
         let mut out = Vec::new();
-        let code = perform(None, 0.0, dir.path(), &mut "Work on task DEMO-1.".as_bytes(), &mut out).unwrap();
+        let code = perform(None, 0.0, dir.path(), &mut "Work on task P0-1.".as_bytes(), &mut out).unwrap();
         assert_eq!(code, 0);
         let mut parser = Replay.parser();
         let text = String::from_utf8(out).unwrap();

@@ -37,5 +37,18 @@ fn text(error: &anyhow::Error) -> String {
         })
         .map(|hint| format!("\nhint: {hint}"))
         .unwrap_or_default();
-    format!("{kind}: {error:#}{hint}")
+    format!("{kind}: {}{hint}", told(error))
+}
+
+/// Joins an error and its causes; one that the error before it has already told is left out.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text.extend([": ", &cause]);
+        }
+    }
+    text
 }

@@ -18,10 +18,10 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) struct LogArguments {
     /// Only events of this task
     task: Option<String>,
-    /// Go on as events come, until stopped
+    /// Go on with new events until stopped with Ctrl-C
     #[arg(short, long)]
     follow: bool,
-    /// One JSON object per line: {seq, at, run, kind, ...}
+    /// One JSON object per line: {"seq", "at", "run", "kind", ...}, see docs/files.md
     #[arg(long)]
     json: bool,
     /// Only the last N events

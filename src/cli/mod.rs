@@ -6,6 +6,7 @@ mod log;
 mod rebuild;
 mod run;
 mod salvage;
+mod scan;
 mod screen;
 mod status;
 mod task;
@@ -19,6 +20,16 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::engine::project::Project;
 use crate::model::BackendName;
 
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    done
+  1    a person must act: environment, configuration, task.json, or an error of autodev itself
+  2    some task is blocked, or the arguments are wrong
+  130  stopped by a signal
+
+New here? `autodev demo` needs no account and no network. For your own project write an autodev.toml
+and a task.json (README.md has both), look with `autodev run --dry-run`, then `autodev run`.";
+
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
 #[command(
@@ -26,12 +37,10 @@ use crate::model::BackendName;
     version,
     infer_long_args = true,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 environment or runtime error, 2 some task is blocked or the arguments are wrong,\n\
-                  130 stopped by a signal.\n\n\
-                  Start with `autodev demo`, which needs no account; then write a task.json and `autodev run`."
+    after_help = AFTER_HELP
 )]
 struct Arguments {
-    /// Use this autodev.toml instead of the one found here or above
+    /// Use this autodev.toml instead of the one found here or above; stands before the command
     #[arg(short, long, value_name = "PATH", global = false)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -40,15 +49,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Work through the queue: run an agent on each task, check the result, commit what is proved
+    /// Work through task.json: an agent on each task, checks on its work, a commit of what passes
     Run(run::RunArguments),
-    /// Look at and change the queue
+    /// List the tasks, or make some of them pending or blocked
     #[command(arg_required_else_help = false)]
     Task {
         #[command(subcommand)]
         command: Option<task::TaskCommand>,
     },
-    /// Run the checks of one task once, without an agent; task.json is not changed
+    /// Run the checks of one task now, without an agent and without changing task.json
     Verify(verify::VerifyArguments),
     /// Show what the run is doing and how the queue stands
     Status {
@@ -56,11 +65,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show what happened, event by event, from the journal
+    /// Show what has happened, event by event
     Log(log::LogArguments),
-    /// Write progress.txt, TASK.md, runtime-status.json and dashboard.html anew from the journal
+    /// Write progress.txt, TASK.md and the status files anew from the journal
     Rebuild,
-    /// Look at and put back the leftovers of blocked tasks
+    /// Look at the leftovers of blocked tasks, put them back, or drop them
     #[command(arg_required_else_help = false)]
     Salvage {
         #[command(subcommand)]
@@ -77,6 +86,9 @@ enum Command {
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
     },
+    /// One timed snapshot of the project, as JSON (for benches/measure.py)
+    #[command(name = "__scan", hide = true)]
+    Scan,
 }
 
 /// Runs the program and returns its exit code.
@@ -100,6 +112,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         Some(Command::Rebuild) => rebuild::main(&open()?),
         Some(Command::Salvage { command: Some(command) }) => salvage::main(&open()?, command),
         Some(Command::Demo(demo)) => demo::main(&demo),
+        Some(Command::Scan) => scan::main(&open()?),
         Some(Command::Replay { session, speed }) => {
             let dir = std::env::current_dir()?;
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());

@@ -8,18 +8,30 @@ use crate::engine::project::Project;
 use crate::engine::{self, RunOptions};
 use crate::model::BackendName;
 
+const EXAMPLES: &str = "\
+Examples:
+  autodev run --dry-run             which tasks are pending, and how their prompts begin
+  autodev run --max-tasks 1         one task, to see how it goes
+  autodev run --backend codex       another agent than [backend].default
+  autodev run 2>run.log             autodev's lines to a file, the agent's words on the screen
+
+Each task has up to --max-retries attempts. After each, autodev runs the task's checks itself; the
+next attempt is told what they found. Ctrl-C stops the agent, keeps its work and leaves the task
+pending; the second Ctrl-C does not wait. A run that was killed is continued by the next one.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct RunArguments {
-    /// Agent to use: claude, codex, gemini, opencode, command or replay
+    /// Agent to use: claude, codex, gemini, opencode, command or replay (default: [backend].default)
     #[arg(long, value_name = "NAME", value_parser = backend_name)]
     backend: Option<BackendName>,
-    /// Work on at most this many tasks
+    /// Begin at most this many tasks (default: [run].max_tasks)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_tasks: Option<u32>,
-    /// Attempts per task
+    /// Attempts per task before it is blocked (default: [run].max_retries)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_retries: Option<u32>,
-    /// Show what would be done for every pending task; start no agent and change no task
+    /// Show every pending task and the beginning of its prompt; start no agent, change no task
     #[arg(long)]
     dry_run: bool,
 }

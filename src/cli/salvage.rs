@@ -23,7 +23,7 @@ pub(super) enum SalvageCommand {
         /// A reference of `salvage list`, or a task id (its newest salvage)
         reference: String,
     },
-    /// Write the files of a salvage into the tree
+    /// Write the files of a salvage into the tree; the salvage stays
     Restore {
         /// A reference of `salvage list`, or a task id (its newest salvage)
         reference: String,
@@ -31,7 +31,7 @@ pub(super) enum SalvageCommand {
         #[arg(long)]
         force: bool,
     },
-    /// Forget a salvage
+    /// Delete a salvage; git may then forget its content
     Drop {
         /// A reference of `salvage list`
         reference: String,

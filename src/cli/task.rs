@@ -29,7 +29,7 @@ pub(super) enum TaskCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make tasks pending again, also finished ones; a backup of task.json is kept
+    /// Make all tasks (or --ids) pending again, also finished ones; keeps a backup of task.json
     Reset {
         /// Only these ids, separated by commas
         #[arg(long, value_name = "A,B")]
@@ -41,7 +41,7 @@ pub(super) enum TaskCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make blocked tasks pending again and put their leftovers back; a backup of task.json is kept
+    /// Make blocked tasks pending again and put their leftovers back; keeps a backup of task.json
     Retry {
         /// Only these ids, separated by commas
         #[arg(long, value_name = "A,B")]
@@ -49,14 +49,14 @@ pub(super) enum TaskCommand {
         /// Change nothing, say what would change
         #[arg(long)]
         dry_run: bool,
-        /// Start from a clean tree: leave the leftovers where they are (`autodev salvage list`)
+        /// Do not put the leftovers back; they stay where `autodev salvage list` shows them
         #[arg(long)]
         fresh: bool,
         /// Print JSON: {"tasks": n, "backup": path or null, "restored": [...], "dry_run": bool}
         #[arg(long)]
         json: bool,
     },
-    /// Block a task by hand
+    /// Block a task by hand, so that runs leave it alone until `task retry`
     Block {
         /// Id of the task
         #[arg(value_name = "TASK_ID")]

@@ -14,8 +14,8 @@ pub(super) struct VerifyArguments {
     /// Id of the task
     #[arg(value_name = "TASK_ID")]
     id: String,
-    /// A file that counts as changed, relative to the code directory (may be given several times). Without it,
-    /// what the task has changed so far counts
+    /// A file that counts as changed, relative to the code directory; may be repeated. Without it: what the runner
+    /// has seen the task change so far
     #[arg(long, value_name = "PATH")]
     changed_file: Vec<String>,
     /// Print JSON: {"status": "passed"|"failed", "task_id", "checks": [...], "errors": [...], "warnings": []}

@@ -56,6 +56,7 @@ impl Engine {
         self.tree.keep(&before_name, before.clone())?;
         let log_path = self.attempt_log(&id, attempt);
         let log = create_log(&log_path)?;
+        self.queue.trust()?;
         killpoint::reach("snapshot kept");
         self.store.record(vec![EventKind::AttemptStarted {
             effect: effect.clone(),

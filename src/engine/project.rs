@@ -26,8 +26,12 @@ impl Project {
     pub fn open(given: Option<&Path>, dir: &Path) -> Result<Self> {
         let path = match given {
             Some(path) => dir.join(path),
-            None => config::discover(dir)
-                .with_context(|| format!("no autodev.toml in {} or above; run `autodev init` first", dir.display()))?,
+            None => config::discover(dir).with_context(|| {
+                format!(
+                    "no autodev.toml in {} or above; write one (README.md shows a short one), or give its path with -c",
+                    dir.display()
+                )
+            })?,
         };
         let loaded = config::load(&path, &sys::env::with_prefix("AUTODEV_"))?;
         let home = loaded.config.project.config_dir.join(".autodev");
@@ -69,6 +73,11 @@ impl Project {
     /// The lock around each change of task.json.
     pub fn queue_lock(&self) -> PathBuf {
         self.home.join("queue.lock")
+    }
+
+    /// task.json as it was before the last attempt began.
+    pub fn trusted_queue(&self) -> PathBuf {
+        self.home.join("queue.trusted.json")
     }
 
     /// Manifests of trees.

@@ -33,6 +33,7 @@ pub struct QueueKeeper {
     file: QueueFile,
     path: PathBuf,
     lock: PathBuf,
+    trusted: PathBuf,
     caps: Caps,
 }
 
@@ -45,7 +46,7 @@ impl QueueKeeper {
         let path = project.config.files.task_json.clone();
         let caps = caps(project);
         let file = QueueFile::load(&path, &caps)?;
-        Ok(Self { file, path, lock: project.queue_lock(), caps })
+        Ok(Self { file, path, lock: project.queue_lock(), trusted: project.trusted_queue(), caps })
     }
 
     /// Returns the task with this id as it is in the file.
@@ -56,6 +57,30 @@ impl QueueKeeper {
     /// Returns the whole queue.
     pub fn queue(&self) -> &crate::model::Queue {
         self.file.queue()
+    }
+
+    /// Keeps a copy of the queue as it is before an agent starts, so that what it must not change can be put back even
+    /// when this process is killed meanwhile.
+    ///
+    /// # Errors
+    /// When `.autodev/` cannot be written.
+    pub fn trust(&self) -> Result<()> {
+        std::fs::copy(&self.path, &self.trusted)
+            .with_context(|| format!("copy {} to {}", self.path.display(), self.trusted.display()))?;
+        Ok(())
+    }
+
+    /// Takes over what a killed attempt left in the file, but for what agents must not change.
+    ///
+    /// # Errors
+    /// As [`QueueKeeper::refresh`].
+    pub fn refresh_after_kill(&mut self, store: &mut Store) -> Result<()> {
+        // Without a readable copy the statuses are still defended, by the journal.
+        if let Ok(trusted) = QueueFile::load(&self.trusted, &self.caps) {
+            let events = undone(self.file.defend(&trusted)?);
+            store.record(events)?;
+        }
+        self.refresh(store, Suspect::Agent)
     }
 
     /// Takes over what has changed in the file since the journal last saw it.
@@ -90,10 +115,7 @@ impl QueueKeeper {
             Ok(file) => {
                 let trusted = std::mem::replace(&mut self.file, file);
                 if suspect == Suspect::Agent {
-                    events.extend(self.file.defend(&trusted)?.into_iter().map(|undone| match undone {
-                        PutBack::Contract(task) => EventKind::QueueEditUndone { task, field: StatusField::Contract },
-                        PutBack::Task(task) => EventKind::QueueEditUndone { task, field: StatusField::Task },
-                    }));
+                    events.extend(undone(self.file.defend(&trusted)?));
                 }
                 Ok(())
             }
@@ -179,6 +201,14 @@ impl QueueKeeper {
     pub fn holds(&self, digest: &str) -> bool {
         self.file.digest_on_disk().to_string() == digest
     }
+}
+
+fn undone(put_back: Vec<PutBack>) -> Vec<EventKind> {
+    let event = |put_back| match put_back {
+        PutBack::Contract(task) => EventKind::QueueEditUndone { task, field: StatusField::Contract },
+        PutBack::Task(task) => EventKind::QueueEditUndone { task, field: StatusField::Task },
+    };
+    put_back.into_iter().map(event).collect()
 }
 
 /// Caps of the lists in task.json.

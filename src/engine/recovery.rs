@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use super::Engine;
-use super::queue::Suspect;
 use crate::logic::{self, Recovery};
 use crate::model::{AttemptReport, EffectId, EventKind, ProcessEnd, Usage};
 use crate::sys;
@@ -24,7 +23,7 @@ impl Engine {
         match &recovery {
             // An agent may have been at work on task.json too.
             Some(Recovery::EndAttempt { .. } | Recovery::RepeatGate { .. }) => {
-                self.queue.refresh(&mut self.store, Suspect::Agent)?;
+                self.queue.refresh_after_kill(&mut self.store)?;
             }
             Some(Recovery::FindCommit { .. }) | None => {}
         }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::project::Project;
 use crate::model::{Change, RelPath};
-use crate::snapshot::{Manifest, Rules, Scanner};
+use crate::snapshot::{Manifest, Rules, Scanner, Tally};
 
 /// Scans of one project.
 pub struct Tree {
@@ -53,6 +53,11 @@ impl Tree {
     /// As [`Tree::scan`].
     pub fn is_touched_since(&self, ctime_ns: i64) -> Result<bool> {
         Ok(self.scanner.is_touched_since(ctime_ns)?)
+    }
+
+    /// Returns what the last scan took.
+    pub fn tally(&self) -> &Tally {
+        self.scanner.tally()
     }
 
     /// Returns a probe for idle detection: whether any file has changed since it was last asked.

@@ -21,6 +21,7 @@ enum Turn {
     CannotCheck,
     HookRefuses,
     Stopped,
+    StoppedByHand,
 }
 
 /// How a played run ended.
@@ -207,7 +208,7 @@ impl World {
             Turn::Dies { code, changes } => (ProcessEnd::Exited { code: *code }, false, *changes),
             Turn::Limited => (ProcessEnd::Limited(Limit { code: 1, reason: "429".into(), until: None }), false, false),
             Turn::EnvError => (ProcessEnd::EnvError(EnvProblem { code: 1, reason: "no key".into() }), false, false),
-            Turn::Stopped => (ProcessEnd::Interrupted, false, true),
+            Turn::Stopped | Turn::StoppedByHand => (ProcessEnd::Interrupted, false, true),
         };
         self.turn = Some(turn);
         let changed = if changes { vec![RelPath::from(format!("{task}.txt").as_str())] } else { vec![] };
@@ -317,6 +318,12 @@ fn a_stopped_run_goes_on_where_it_was_with_all_attempts() {
     assert_eq!(count(&second, |k| matches!(k, EventKind::TaskOpened { .. })), 1, "the base is still that of the start");
 }
 
+#[test]
+fn an_agent_that_was_stopped_by_hand_stops_the_run() {
+    let played = play(&["a", "b"], limits(3), &[Turn::StoppedByHand]);
+    assert_eq!((played.attempts.len(), played.state.run.exit_code), (1, Some(130)));
+}
+
 fn turn() -> impl Strategy<Value = Turn> {
     prop_oneof![
         3 => Just(Turn::Passes),
@@ -327,6 +334,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         1 => Just(Turn::HookRefuses),
         1 => Just(Turn::EnvError),
         1 => Just(Turn::Stopped),
+        1 => Just(Turn::StoppedByHand),
     ]
 }
 

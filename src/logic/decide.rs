@@ -351,9 +351,12 @@ fn finish(state: &State) -> Next {
         (RunStatus::Interrupted, 130, format!("Stopped by {signal}: {counts}"))
     } else if let Some(reason) = &run.env_problem {
         (RunStatus::EnvError, 1, reason.clone())
+    } else if run.settings.as_ref().is_some_and(|settings| settings.dry_run) {
+        let (status, exit_code) = if state.has_blocked() { (RunStatus::Blocked, 2) } else { (RunStatus::Completed, 0) };
+        (status, exit_code, format!("Dry run: {} shown, nothing was changed", run.rounds))
     } else if state.has_blocked() {
         (RunStatus::Blocked, 2, format!("Finished with blocked tasks: {counts}"))
-    } else if state.next_pending().is_some() && run.settings.as_ref().is_some_and(|s| !s.dry_run) {
+    } else if state.next_pending().is_some() {
         (RunStatus::Completed, 0, format!("Stopped at max_tasks: {counts}, some tasks are still pending"))
     } else {
         (RunStatus::Completed, 0, format!("All done: {counts}"))

@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::{SigSet, Signal};
+
 /// An IO error with the path and what was tried.
 #[derive(Debug, thiserror::Error)]
 #[error("{action} {}: {source}", path.display())]
@@ -41,6 +43,13 @@ pub enum Durability {
     Cached,
 }
 
+/// Makes a write beyond the file size limit (`ulimit -f`) an error that can be reported, instead of a signal that ends
+/// this process half-way. Call it before the first thread is started. `sys::proc` lets no child inherit it.
+pub fn report_size_limit() {
+    // Only an invalid set of signals makes this fail.
+    let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
+}
+
 /// Replaces a file as a whole: temporary file in the same directory, rename. Readers see the old or the new
 /// content, never a part; on any error the old file is untouched and the temporary file is gone.
 /// The file's permissions are kept when it exists. A symbolic link is followed, its target replaced.
@@ -54,7 +63,8 @@ pub fn write_atomic(path: &Path, content: &[u8], durability: Durability) -> Resu
     // `tempfile` creates files for the owner only; ours are as readable as any other file, within the umask.
     builder.prefix(".autodev-").suffix(".tmp").permissions(fs::Permissions::from_mode(0o666));
     let mut temp = builder.tempfile_in(dir).at("write", path)?;
-    temp.write_all(content).at("write", path)?;
+    // Not through `temp` itself, whose errors name the temporary file as well.
+    temp.as_file_mut().write_all(content).at("write", path)?;
     if let Ok(metadata) = fs::metadata(&target) {
         temp.as_file().set_permissions(metadata.permissions()).at("write", path)?;
     }

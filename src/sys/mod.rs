@@ -9,7 +9,6 @@ pub mod fs;
 pub mod guard;
 pub mod hash;
 pub mod killpoint;
-pub mod limit;
 pub mod lock;
 pub mod proc;
 pub mod redact;

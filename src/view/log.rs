@@ -55,6 +55,7 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             vec![LogLine::new("warning", words())]
         }
         EventKind::QueueSeen { order, .. } => match order {
+            Some(_) if has_header_next(state) => vec![],
             Some(_) => vec![queue_summary(state)],
             None => vec![LogLine::new("info", words())],
         },
@@ -86,13 +87,14 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         }
         EventKind::GateCancelled { .. }
         | EventKind::CommitSkipped { .. }
-        | EventKind::Committed { .. }
         | EventKind::TaskReopened { .. }
         | EventKind::TaskDropped { .. }
         | EventKind::StatusSet { .. } => vec![LogLine::new("info", words())],
-        EventKind::AttemptFailed { task, attempt, summary, .. } => {
+        EventKind::AttemptFailed { task, attempt, summary, gate, .. } => {
             let max = row::max_attempts(state);
-            vec![LogLine::new("retry", format!("{task}: attempt {attempt}/{max} failed: {summary}"))]
+            // The lines before it show what the checks found.
+            let why = if gate.is_some() { " its checks".to_owned() } else { format!(": {summary}") };
+            vec![LogLine::new("retry", format!("{task}: attempt {attempt}/{max} failed{why}"))]
         }
         EventKind::Paused { until, pause } => match pause {
             Pause::Retry | Pause::NextTask if seconds_between(event.at, *until) < QUIET_SECONDS => vec![],
@@ -127,6 +129,7 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::AgentSpawned { .. }
         | EventKind::PauseEnded
         | EventKind::CommitStarted { .. }
+        | EventKind::Committed { .. }
         | EventKind::BlockDecided { .. }
         | EventKind::SalvageStarted { .. }
         | EventKind::Unknown => vec![],
@@ -162,6 +165,12 @@ fn queue_summary(state: &State) -> LogLine {
         counts.blocked,
         counts.pending + counts.running
     ))
+}
+
+/// Whether the first task of the run comes next, whose header shows the queue.
+fn has_header_next(state: &State) -> bool {
+    let is_dry = state.run.settings.as_ref().is_none_or(|settings| settings.dry_run);
+    !is_dry && state.run.rounds == 0 && state.active.is_none() && state.next_pending().is_some()
 }
 
 fn header(task: &TaskId, title: &str, state: &State) -> Vec<LogLine> {
@@ -225,6 +234,9 @@ fn said_status(said: &Said) -> Option<&'static str> {
 
 fn ending(status: RunStatus, message: &str, state: &State) -> Vec<LogLine> {
     let run = &state.run;
+    if run.settings.as_ref().is_some_and(|settings| settings.dry_run) {
+        return vec![LogLine::new(status.as_str(), message)];
+    }
     let attempted = run.rounds.max(run.completed.saturating_add(run.blocked));
     let mut lines =
         vec![LogLine::bare(format!("Attempted: {attempted}  Completed: {}  Blocked: {}", run.completed, run.blocked))];

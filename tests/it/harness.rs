@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -87,6 +87,17 @@ impl Project {
         let project = Self { root, env };
         project.config("");
         project.tasks("[]");
+        project
+    }
+
+    /// As a person sets one up by hand: a repository, two lines of configuration, nothing ignored.
+    pub fn plain() -> Self {
+        let project = Self::without_git();
+        project.write("autodev.toml", "[backend]\ndefault = \"codex\"\n\n[run]\ndelay_between_tasks = 0\n");
+        project.git(&["init", "-q", "-b", "main"]);
+        project.write("README.md", "# a project\n");
+        project.git(&["add", "-A"]);
+        project.git(&["commit", "-q", "-m", "initial"]);
         project
     }
 
@@ -233,6 +244,47 @@ impl Project {
         done.out
     }
 
+    /// The journal, oldest event first.
+    pub fn journal(&self) -> Vec<Value> {
+        let text = self.expect(&["log", "--json"], 0).out;
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+    }
+
+    /// The events of one kind.
+    pub fn events(&self, kind: &str) -> Vec<Value> {
+        self.journal().into_iter().filter(|event| event["kind"] == kind).collect()
+    }
+
+    /// What a command prints as JSON.
+    pub fn output_json(&self, args: &[&str], code: i32) -> Value {
+        let done = self.expect(args, code);
+        serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{args:?}: {e}: {}", done.out))
+    }
+
+    /// The files below a directory of the project whose path contains a text, sorted.
+    pub fn find(&self, below: &str, text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut dirs = vec![self.path(below)];
+        while let Some(dir) = dirs.pop() {
+            for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    dirs.push(path);
+                } else {
+                    let name = path.strip_prefix(self.dir()).unwrap().to_string_lossy().into_owned();
+                    found.extend(Some(name).filter(|name| name.contains(text)));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// A place outside of the project, for notes of agents.
+    pub fn aside(&self, name: &str) -> PathBuf {
+        self.root.path().join("out").join(name)
+    }
+
     /// The files of the newest commit, sorted.
     pub fn committed(&self) -> Vec<String> {
         let text = self.git(&["show", "--name-only", "--format=", "HEAD"]);
@@ -323,6 +375,11 @@ impl Running {
         i32::try_from(self.child.id()).unwrap()
     }
 
+    /// What it has printed so far.
+    pub fn out(&self) -> String {
+        slurp(&self.out)
+    }
+
     /// Sends it a signal by name, for example `TERM`.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
@@ -391,19 +448,14 @@ pub fn processes(text: &str) -> Vec<i32> {
     found
 }
 
-/// Whether a tool is there. When `AUTODEV_REQUIRE` names it, its absence is a failure; else the test says that it skips.
-pub fn has_tool(name: &str) -> bool {
-    let found =
-        std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()));
-    if !found {
-        let required = std::env::var("AUTODEV_REQUIRE").unwrap_or_default();
-        assert!(
-            !required.split(',').any(|tool| tool.trim() == name),
-            "{name} is required (AUTODEV_REQUIRE) and absent"
-        );
-        eprintln!("SKIPPED: {name} is not installed");
-    }
-    found
+/// Takes note that a program which a test needs is absent: a failure when `AUTODEV_REQUIRE` names it, else a line that
+/// is seen although the test passes.
+pub fn skipped(name: &str, hint: &str) {
+    let required = std::env::var("AUTODEV_REQUIRE").unwrap_or_default();
+    let is_required = required.split(',').any(|tool| tool.trim() == name);
+    assert!(!is_required, "{name} is required (AUTODEV_REQUIRE) and absent: {hint}");
+    // Not with eprintln!, which the test program keeps to itself.
+    std::io::stderr().write_all(format!("SKIPPED: {name} is absent: {hint}\n").as_bytes()).unwrap();
 }
 
 fn slurp(path: &Path) -> String {

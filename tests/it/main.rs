@@ -9,9 +9,15 @@ mod backends;
 mod cli;
 mod config;
 mod crash;
+mod data;
 mod execution;
+mod git;
+#[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 mod harness;
+mod honesty;
+mod killed;
 mod limits;
 mod run;
 mod signals;
+mod task;
 mod tidy;

@@ -60,7 +60,8 @@ fn command(spec: &Spec) -> tokio::process::Command {
     command
 }
 
-/// Makes the command start in a session of its own (no terminal, no signals meant for ours) and with these signals blocked.
+/// Makes the command start in a session of its own (no terminal, no signals meant for ours) and with these
+/// signals blocked and no others, whatever is blocked here.
 #[expect(unsafe_code, reason = "std has no stable way to start a child in a session of its own")]
 pub(in crate::sys) fn in_own_session(command: &mut Command, blocked: SigSet) {
     // SAFETY: the closure runs between fork and exec. It makes two system calls, both async-signal-safe, and allocates
@@ -68,7 +69,7 @@ pub(in crate::sys) fn in_own_session(command: &mut Command, blocked: SigSet) {
     unsafe {
         command.pre_exec(move || {
             nix::unistd::setsid()?;
-            blocked.thread_block()?;
+            blocked.thread_set_mask()?;
             Ok(())
         });
     }

@@ -1,0 +1,70 @@
+//! The real agent programs, end to end: `autodev run` starts them, a scripted model server on loopback answers them.
+//!
+//! What is true of one scripted program is known from `tests/it`; here it is shown for the programs that people use,
+//! in the pinned versions of `agents.txt`. `.ci/agents` installs them below `AUTODEV_AGENTS_DIR`; a program that is
+//! absent is skipped with a visible line, or is a failure when `AUTODEV_REQUIRE` names it. No model, no account and no
+//! network beyond loopback is needed.
+#![expect(clippy::disallowed_methods, reason = "tests start processes and write files as users do")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(unreachable_pub, reason = "the harness is shared with the other test binary")]
+
+mod agent;
+mod cases;
+#[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
+#[path = "../it/harness.rs"]
+mod harness;
+mod server;
+mod stage;
+
+use agent::Agent;
+
+/// One test per program and case.
+macro_rules! agents {
+    ($($module:ident => $agent:expr;)*) => { $(
+        mod $module {
+            use super::*;
+
+            #[test]
+            fn does_a_task_on_the_first_attempt() {
+                cases::first_attempt($agent);
+            }
+
+            #[test]
+            fn is_told_what_failed_and_mends_it() {
+                cases::second_attempt($agent);
+            }
+
+            #[test]
+            fn is_waited_for_when_it_met_a_rate_limit() {
+                cases::rate_limit($agent);
+            }
+
+            #[test]
+            fn is_waited_for_when_the_service_is_overloaded() {
+                cases::overload($agent);
+            }
+
+            #[test]
+            fn is_ended_when_its_stream_hangs() {
+                cases::hanging_stream($agent);
+            }
+
+            #[test]
+            fn ends_the_run_when_its_key_is_refused() {
+                cases::refused_key($agent);
+            }
+
+            #[test]
+            fn leaves_no_process_behind_when_stopped_in_a_tool_call() {
+                cases::stopped_in_a_tool_call($agent);
+            }
+        }
+    )* };
+}
+
+agents! {
+    claude => Agent::Claude;
+    codex => Agent::Codex;
+    gemini => Agent::Gemini;
+    opencode => Agent::Opencode;
+}
