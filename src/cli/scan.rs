@@ -27,7 +27,7 @@ pub(super) fn main(project: &Project) -> Result<i32> {
         "dirs": tally.dirs,
         "read": tally.read,
         "open_ms": opened.as_secs_f64() * 1e3,
-        "scan_ms": (all - opened).as_secs_f64() * 1e3,
+        "scan_ms": all.saturating_sub(opened).as_secs_f64() * 1e3,
         "ms": all.as_secs_f64() * 1e3,
     }));
     Ok(0)

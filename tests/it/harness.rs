@@ -448,6 +448,16 @@ pub fn processes(text: &str) -> Vec<i32> {
     found
 }
 
+/// Whether a tool is on PATH. When it is not, says so, or fails where `AUTODEV_REQUIRE` names it.
+pub fn has_tool(name: &str) -> bool {
+    let found =
+        std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()));
+    if !found {
+        skipped(name, "install it to run this test");
+    }
+    found
+}
+
 /// Takes note that a program which a test needs is absent: a failure when `AUTODEV_REQUIRE` names it, else a line that
 /// is seen although the test passes.
 pub fn skipped(name: &str, hint: &str) {
