@@ -136,6 +136,7 @@ impl Engine {
         log_path: &Path,
         before: &crate::snapshot::Manifest,
     ) -> Result<Ran> {
+        // The clock of the file system, which may be some milliseconds behind ours.
         let log_made = log.metadata().map_or(i64::MAX, |made| made.ctime() * 1_000_000_000 + made.ctime_nsec());
         let parser = self.backend.parser();
         let patterns = self.patterns()?;
