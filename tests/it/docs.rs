@@ -144,6 +144,32 @@ fn the_table_of_commands_is_complete() {
 }
 
 #[test]
+fn the_table_of_commands_has_every_option() {
+    let project = Project::new();
+    let (named, offered) = (regex("--[a-z-]+"), regex(r"(?m)^ +(?:-\w, )?(--[a-z-]+)"));
+    for row in table(&read("README.md"), "| command |") {
+        let names: Vec<&str> =
+            row[0].trim_start_matches("autodev ").split([' ', ',']).filter(|n| !n.is_empty()).collect();
+        let calls: Vec<Vec<&str>> = match names[..] {
+            [group @ ("task" | "salvage"), ref subs @ ..] => {
+                subs.iter().map(|sub| vec![group, sub, "--help"]).collect()
+            }
+            [command] => vec![vec![command, "--help"]],
+            _ => panic!("{row:?}"),
+        };
+        let mut real = BTreeSet::new();
+        for call in calls {
+            let help = project.expect(&call, 0).out;
+            real.extend(offered.captures_iter(&help).map(|found| found[1].to_owned()));
+        }
+        // Told once for all, below the table.
+        real.retain(|option| option != "--help" && option != "--json");
+        let told: BTreeSet<String> = named.find_iter(&row[1]).map(|found| found.as_str().to_owned()).collect();
+        pretty_assertions::assert_eq!(told, real, "{row:?}");
+    }
+}
+
+#[test]
 fn every_setting_that_is_named_exists() {
     let defaults = defaults();
     let (key, alone) = (regex(r"\[([a-z_.]+)\]\.([a-z_]+)"), regex(r"`\[([a-z_.]+)\]`"));
