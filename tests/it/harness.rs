@@ -149,6 +149,12 @@ impl Project {
         self
     }
 
+    /// Takes a variable away from every command from now on.
+    pub fn unset(&mut self, name: &str) -> &mut Self {
+        self.env.remove(name);
+        self
+    }
+
     /// Writes autodev.toml: backend codex, no delay, then `more`.
     pub fn config(&self, more: &str) -> &Self {
         let text = format!(

@@ -9,6 +9,7 @@ mod backends;
 mod cli;
 mod config;
 mod crash;
+mod docs;
 mod data;
 mod execution;
 mod git;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms a room may import. A room that is not named may import nothing of ours.
-const FLOORS: &[(&str, &[&str])] = &[
+pub const FLOORS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("model", &[]),
     ("logic", &["model"]),
