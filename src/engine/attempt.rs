@@ -48,12 +48,18 @@ impl Engine {
         let id = self.store.state.active.as_ref().context("attempt without a task")?.task.clone();
         let task = self.queue.task(&id).cloned().context("the task has left the queue")?;
         let effect = self.effect();
-        let before_name = format!("{}.before", self.effect_name(&id));
         let before = self.tree.scan()?;
         let active = self.store.state.active.as_ref().context("attempt without a task")?;
         let (base, touched) = (active.base.clone(), active.touched.clone());
         let changed = self.tree.changed(&base, &touched, &before)?;
-        self.tree.keep(&before_name, before.clone())?;
+        // A first attempt nearly always begins from the base itself, which is kept already.
+        let before_name = if *self.tree.kept(&base)? == before {
+            base.clone()
+        } else {
+            let name = format!("{}.before", self.effect_name(&id));
+            self.tree.keep(&name, before.clone())?;
+            name
+        };
         let log_path = self.attempt_log(&id, attempt);
         let log = create_log(&log_path)?;
         self.queue.trust()?;
@@ -94,7 +100,9 @@ impl Engine {
         }
         self.note_stop()?;
         self.store.record(vec![EventKind::AttemptEnded { effect, report }])?;
-        self.tree.forget(&before_name);
+        if before_name != base {
+            self.tree.forget(&before_name);
+        }
         self.note_stop()
     }
 

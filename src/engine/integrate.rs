@@ -31,14 +31,18 @@ impl Engine {
                 touched,
             }]);
         }
-        let manifest = self.tree.scan()?;
         let base = format!("{}.base", self.effect_name(id));
-        let base_commit = match &self.git {
-            Some(git) if self.settings_on_block_salvages() => {
-                Some(git.base_commit(&base, &self.tree.own_paths()).await?)
+        let own = self.tree.own_paths();
+        let git = self.git.as_ref().filter(|_| self.settings_on_block_salvages());
+        let base_commit = async {
+            match git {
+                Some(git) => git.base_commit(&base, &own).await.map(Some),
+                None => Ok(None),
             }
-            _ => None,
         };
+        // In this order git is at work while this thread scans; in a large tree each takes a while.
+        let (base_commit, manifest) = tokio::join!(base_commit, async { self.tree.scan() });
+        let (base_commit, manifest) = (base_commit?, manifest?);
         if let (Some(git), Some(commit)) = (&self.git, &base_commit)
             && git.head().await?.as_ref() == Some(commit)
         {

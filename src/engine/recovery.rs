@@ -68,7 +68,9 @@ impl Engine {
                 Vec::new()
             }
         };
-        self.tree.forget(before);
+        if self.store.state.active.as_ref().is_none_or(|active| active.base != before) {
+            self.tree.forget(before);
+        }
         let report = AttemptReport {
             end: ProcessEnd::Lost,
             is_ok: false,

@@ -6,7 +6,7 @@ use super::project::Project;
 use super::sinks::Sinks;
 use crate::journal::{Durability, Journal};
 use crate::logic;
-use crate::model::{EffectId, Event, EventKind, RunId, RunStatus, State};
+use crate::model::{EffectId, Event, EventKind, RunId, RunStatus, State, Verdict};
 use crate::sys;
 use crate::sys::killpoint;
 
@@ -139,14 +139,15 @@ impl Store {
     }
 }
 
-/// Verdicts, and everything that must be known before the world is changed by it.
+/// Verdicts, and everything that must be known before the world is changed by it. A sync covers all that was appended
+/// before, so what is always followed by another such event before anything happens outside needs none of its own: the
+/// opening of a task by the start of its attempt, a passed gate by the start of the commit or the completion, and a made
+/// commit (which its trailer proves anyway) by the completion.
 fn must_survive_a_power_cut(kind: &EventKind) -> bool {
     match kind {
-        EventKind::TaskOpened { .. }
-        | EventKind::AttemptStarted { .. }
-        | EventKind::GateEnded { .. }
+        EventKind::GateEnded { report, .. } => report.verdict != Verdict::Pass,
+        EventKind::AttemptStarted { .. }
         | EventKind::CommitStarted { .. }
-        | EventKind::Committed { .. }
         | EventKind::TaskCompleted { .. }
         | EventKind::TaskBlocked { .. }
         | EventKind::SalvageStarted { .. }
@@ -157,6 +158,8 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::RunEnded { .. } => true,
         EventKind::RunStarted(_)
         | EventKind::RunLost { .. }
+        | EventKind::TaskOpened { .. }
+        | EventKind::Committed { .. }
         | EventKind::QueueSeen { .. }
         | EventKind::QueueEditUndone { .. }
         | EventKind::QueueSaving { .. }

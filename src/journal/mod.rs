@@ -6,6 +6,7 @@
 //! Beside the events it keeps, per projection, the last event that is known to be in its file (`projections`), and a few
 //! facts about the project that are no events (`facts`: the text progress.txt had before the first event).
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const BUSY: Duration = Duration::from_secs(20);
 pub struct Journal {
     db: Connection,
     path: PathBuf,
-    is_synced: bool,
+    is_synced: Cell<bool>,
 }
 
 /// Whether an append must survive a power cut (it always survives the death of the process).
@@ -98,7 +99,7 @@ impl Journal {
             db.execute_batch(include_str!("schema.sql")).map_err(fail("create"))?;
             db.pragma_update(None, "user_version", FORMAT_VERSION).map_err(fail("create"))?;
         }
-        Ok(Self { db, path: path.to_path_buf(), is_synced: false })
+        Ok(Self { db, path: path.to_path_buf(), is_synced: Cell::new(false) })
     }
 
     /// Opens an existing journal for reading; `None` when there is none.
@@ -120,7 +121,7 @@ impl Journal {
                     path: path.to_path_buf(),
                     source,
                 })?;
-                Ok(Some(Self { db, path: path.to_path_buf(), is_synced: false }))
+                Ok(Some(Self { db, path: path.to_path_buf(), is_synced: Cell::new(false) }))
             }
             other => other.map(Some),
         }
@@ -142,12 +143,7 @@ impl Journal {
         kinds: Vec<EventKind>,
         durability: Durability,
     ) -> Result<Vec<Event>, JournalError> {
-        let wants_sync = durability == Durability::Synced;
-        if wants_sync != self.is_synced {
-            let mode = if wants_sync { "FULL" } else { "NORMAL" };
-            self.db.pragma_update(None, "synchronous", mode).map_err(self.fail("append to"))?;
-            self.is_synced = wants_sync;
-        }
+        self.make(durability).map_err(self.fail("append to"))?;
         let path = self.path.clone();
         let fail = |source| JournalError::Sqlite { action: "append to", path: path.clone(), source };
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
@@ -166,6 +162,16 @@ impl Journal {
         }
         tx.commit().map_err(fail)?;
         Ok(events)
+    }
+
+    /// Chooses whether the next transaction waits for the disk.
+    fn make(&self, durability: Durability) -> rusqlite::Result<()> {
+        let wants_sync = durability == Durability::Synced;
+        if wants_sync != self.is_synced.get() {
+            self.db.pragma_update(None, "synchronous", if wants_sync { "FULL" } else { "NORMAL" })?;
+            self.is_synced.set(wants_sync);
+        }
+        Ok(())
     }
 
     /// Hands every event after `seq` to `each`, in order.
@@ -214,11 +220,13 @@ impl Journal {
         Ok(found.unwrap_or(0).unsigned_abs())
     }
 
-    /// Notes that a projection's file now holds everything up to `seq`.
+    /// Notes that a projection's file now holds everything up to `seq`. Left to the operating system: it can be lost in
+    /// a power cut, as can the end of that file.
     ///
     /// # Errors
     /// As [`Journal::append`].
     pub fn set_projected(&self, name: &str, seq: u64) -> Result<(), JournalError> {
+        self.make(Durability::Cached).map_err(self.fail("write to"))?;
         self.db
             .prepare_cached(
                 "INSERT INTO projections (name, seq) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
