@@ -9,8 +9,8 @@ mod backends;
 mod cli;
 mod config;
 mod crash;
-mod docs;
 mod data;
+mod docs;
 mod execution;
 mod git;
 #[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
