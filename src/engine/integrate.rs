@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use super::Engine;
 use crate::git::{CommitOutcome, CommitRequest, GitError, LeftOut, SalvageRequest};
 use crate::model::{Change, CheckResult, EventKind, Evidence, TaskId, Verdict};
+use crate::snapshot::Manifest;
 use crate::sys::killpoint;
 
 /// Hooks may run a test suite; the reference gave a commit 60 s, which is too short for that.
@@ -32,22 +33,8 @@ impl Engine {
             }]);
         }
         let base = format!("{}.base", self.effect_name(id));
-        let own = self.tree.own_paths();
-        let git = self.git.as_ref().filter(|_| self.settings_on_block_salvages());
-        let base_commit = async {
-            match git {
-                Some(git) => git.base_commit(&base, &own).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        // In this order git is at work while this thread scans; in a large tree each takes a while.
-        let (base_commit, manifest) = tokio::join!(base_commit, async { self.tree.scan() });
-        let (base_commit, manifest) = (base_commit?, manifest?);
-        if let (Some(git), Some(commit)) = (&self.git, &base_commit)
-            && git.head().await?.as_ref() == Some(commit)
-        {
-            self.clean_bases.insert(base.clone());
-        }
+        let manifest = self.tree.scan()?;
+        let base_commit = self.base_commit(&base, &manifest).await?;
         self.tree.keep(&base, manifest)?;
         killpoint::reach("base kept");
         self.store.record(vec![EventKind::TaskOpened {
@@ -57,6 +44,25 @@ impl Engine {
             base_commit,
             touched: Vec::new(),
         }])
+    }
+
+    /// Returns a commit whose tree is the tree as it is; without git, or when leftovers are to stay, none is needed.
+    async fn base_commit(&mut self, base: &str, manifest: &Manifest) -> Result<Option<String>> {
+        let Some(git) = self.git.as_ref().filter(|_| self.settings_on_block_salvages()) else { return Ok(None) };
+        let head = git.head().await?;
+        // Nothing that counts has moved since the last commit took all there was: git need not look again.
+        if let Some((commit, digest)) = &self.clean
+            && head.as_ref() == Some(commit)
+            && *digest == manifest.digest()
+        {
+            self.clean_bases.insert(base.to_owned());
+            return Ok(head);
+        }
+        let commit = git.base_commit(base, &self.tree.own_paths()).await?;
+        if head.as_ref() == Some(&commit) {
+            self.clean_bases.insert(base.to_owned());
+        }
+        Ok(Some(commit))
     }
 
     fn settings_on_block_salvages(&self) -> bool {
@@ -106,6 +112,9 @@ impl Engine {
             Ok(CommitOutcome::Committed { sha, left_out, is_index_stale, .. }) => {
                 let subject = message.lines().next().unwrap_or_default();
                 self.recent_commits.insert(0, format!("{} {subject}", sha.get(..7).unwrap_or(&sha)));
+                let base = self.store.state.active.as_ref().map(|active| active.base.clone()).unwrap_or_default();
+                let is_clean = left_out.is_empty() && !is_index_stale && self.clean_bases.contains(&base);
+                self.clean = self.checked.filter(|_| is_clean).map(|digest| (sha.clone(), digest));
                 self.tell_left_out(&left_out)?;
                 if is_index_stale {
                     self.warn(

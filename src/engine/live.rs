@@ -14,7 +14,7 @@ use crate::sys::proc::{Happening, Stream};
 use crate::sys::tail::{LineSplitter, Tail};
 
 /// A line of agent output longer than this is not parsed as an event (it is in the log all the same).
-const LINE_LIMIT: usize = 8 << 20;
+const LINE_LIMIT: usize = 2 << 20;
 /// Lines kept for the classifier, and their bytes.
 const LAST_LINES: (usize, usize) = (40, 16 << 10);
 /// Journaled remarks of one attempt; a chatty agent must not fill the journal.

@@ -30,7 +30,7 @@ use crate::backend::{self, Backend, Invocation, Version};
 use crate::config;
 use crate::git::Git;
 use crate::logic::{self, Next};
-use crate::model::{BackendName, BlockAction, Effect, EventKind, Limits, RunStart, Settings};
+use crate::model::{BackendName, BlockAction, Digest, Effect, EventKind, Limits, RunStart, Settings};
 use crate::sys;
 use crate::sys::guard;
 use crate::sys::lock::{LockNote, RunLock};
@@ -63,6 +63,10 @@ pub(crate) struct Engine {
     recent_commits: Vec<String>,
     /// Bases of this run that are commits of the branch, with no reference of their own.
     clean_bases: BTreeSet<String>,
+    /// The tree as it was last known to be nothing but a commit: the commit, and the digest of the snapshot.
+    clean: Option<(String, Digest)>,
+    /// The digest of the snapshot that was checked last.
+    checked: Option<Digest>,
 }
 
 /// Runs the queue and returns the exit code: 0 done, 1 a person must act, 2 some task is blocked, 130 stopped.
@@ -94,6 +98,8 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
         version: version_text.as_deref().and_then(backend::probe::parse_version),
         recent_commits: Vec::new(),
         clean_bases: BTreeSet::new(),
+        clean: None,
+        checked: None,
         project,
         store,
         queue,
@@ -258,7 +264,8 @@ async fn probe(project: &Project, backend: &'static dyn Backend, stop: &Stop) ->
         bail!("{problem}");
     }
     let Some(invocation) = backend::probe::invocation(backend.name(), &project.config) else { return Ok(None) };
-    let mut spec = spec_of(invocation, &project.config.project.code_dir).map_err(anyhow::Error::msg)?;
+    // Not in the project: a program that does not know `--version` may start to work.
+    let mut spec = spec_of(invocation, &project.temp()).map_err(anyhow::Error::msg)?;
     let path = sys::env::raw("PATH");
     if sys::which::find(&spec.program, path.as_deref(), &spec.cwd).is_none() {
         bail!(

@@ -34,6 +34,8 @@ pub struct QueueKeeper {
     path: PathBuf,
     lock: PathBuf,
     trusted: PathBuf,
+    /// Whether every task of the file is in its normal form, as tools that read it after a run expect.
+    is_normal: bool,
     caps: Caps,
 }
 
@@ -46,7 +48,7 @@ impl QueueKeeper {
         let path = project.config.files.task_json.clone();
         let caps = caps(project);
         let file = QueueFile::load(&path, &caps)?;
-        Ok(Self { file, path, lock: project.queue_lock(), trusted: project.trusted_queue(), caps })
+        Ok(Self { file, path, lock: project.queue_lock(), trusted: project.trusted_queue(), is_normal: false, caps })
     }
 
     /// Returns the task with this id as it is in the file.
@@ -114,6 +116,7 @@ impl QueueKeeper {
         match QueueFile::load(&self.path, &self.caps) {
             Ok(file) => {
                 let trusted = std::mem::replace(&mut self.file, file);
+                self.is_normal = false;
                 if suspect == Suspect::Agent {
                     events.extend(undone(self.file.defend(&trusted)?));
                 }
@@ -161,6 +164,9 @@ impl QueueKeeper {
     /// When the file cannot be written; it is whole then, and as it was.
     pub fn save(&mut self, store: &mut Store) -> Result<()> {
         self.refresh(store, Suspect::Person)?;
+        if !std::mem::replace(&mut self.is_normal, true) {
+            self.file.normalise();
+        }
         let pending = store.state.unsaved.clone();
         for (task, unsaved) in &pending {
             match self.file.apply(task, unsaved) {
@@ -310,6 +316,7 @@ pub fn change(
     plan::update(path, &project.queue_lock(), &caps, Durability::Synced, |file| {
         let before = file.statuses();
         count = edit(file)?;
+        file.normalise();
         changed = file.statuses().into_iter().zip(before).filter(|(after, before)| after != before).collect();
         Ok::<bool, QueueError>(count > 0)
     })?;

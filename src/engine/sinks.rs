@@ -22,6 +22,8 @@ const PROGRESS_HEAD: &str = "progress_head";
 const HEAD_LIMIT: u64 = 1 << 20;
 /// Status files may take this share of a run's time: they are rewritten at most every cost x 10.
 const THROTTLE: u32 = 10;
+/// And never more often than this, unless somebody may be waiting for it: nobody reads faster.
+const SHORTEST: Duration = Duration::from_millis(50);
 /// Status files of less than so many bytes (some 200 tasks) are always rewritten at once when somebody may be looking:
 /// they cost about a millisecond. Judged by size, as a measured cost depends on what else the machine does.
 const SMALL: usize = 256 << 10;
@@ -138,7 +140,8 @@ impl Sinks {
             _ => false,
         };
         let is_last = matches!(event.kind, EventKind::RunEnded { .. });
-        let is_due = self.written.is_none_or(|at| at.elapsed() >= self.cost * THROTTLE);
+        let pause = (self.cost * THROTTLE).max(SHORTEST);
+        let is_due = self.written.is_none_or(|at| at.elapsed() >= pause);
         if is_last || is_due || (watched && self.size < SMALL) {
             self.flush(state);
         }

@@ -22,6 +22,7 @@ impl Engine {
         };
         let now = self.tree.scan()?;
         let changed = self.tree.changed(&base, &touched, &now)?;
+        self.checked = Some(now.digest());
         let effect = self.store.next_effect();
         self.store.record(vec![EventKind::GateStarted { effect: effect.clone(), attempt }])?;
         let log_dir = gate::log_dir(&self.project.config.files.log_dir, &task.id, attempt, sys::clock::now());

@@ -24,9 +24,31 @@ const MAX_ROWS: usize = 500;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
+    environment.set_formatter(|out, _, value| {
+        let text = value.to_string();
+        let safe = if value.is_safe() { text } else { escaped(&text) };
+        out.write_str(&safe)?;
+        Ok(())
+    });
     environment.add_template("dashboard.html", TEMPLATE).expect("the built-in template parses, as a test shows");
     environment
 });
+
+/// Escapes what HTML gives a meaning to, and nothing else (a slash stays a slash).
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#x27;"),
+            _ => safe.push(c),
+        }
+    }
+    safe
+}
 
 /// Returns dashboard.html. The queue shows what needs attention first (running, blocked, pending, completed), at
 /// most 500 rows of it.
@@ -375,7 +397,7 @@ mod tests {
     fn a_failed_attempt_shows_what_failed() {
         let page = page(&sample::state(RunStatus::RetryWait));
         assert!(page.contains("<b>Attempt 1 failed</b>"));
-        assert!(page.contains("<code>validate:test -f src&#x2f;P0-1.txt</code> exit_code=1"), "{page}");
+        assert!(page.contains("<code>validate:test -f src/P0-1.txt</code> exit_code=1"), "{page}");
         assert!(page.contains("<dt>Attempt</dt><dd>1 of 3</dd>"));
     }
 
