@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::project::Project;
 use super::signals::Stop;
+use super::store::Store;
 use super::tree::Tree;
 use super::{look, queue};
 use crate::gate::{self, GateInput};
@@ -37,7 +38,11 @@ pub async fn once(project: &Project, id: &TaskId, given: &[&str]) -> Result<Opti
         is_baseline: false,
         reference: Reference::default(),
         redactor: &redactor,
-        env: &[("AUTODEV_TASK_ID".to_owned(), id.to_string())],
+        env: &[
+            // The marker by which processes that leave their session are found.
+            ("AUTODEV_RUN_ID".to_owned(), Store::new_run_id().to_string()),
+            ("AUTODEV_TASK_ID".to_owned(), id.to_string()),
+        ],
     };
     let stop = Stop::listen()?;
     sys::proc::become_subreaper()?;

@@ -210,7 +210,13 @@ impl Engine {
         let run = &self.project.config.run;
         if self.is_root && self.backend.name() == BackendName::Claude && run.root_mode.disable_skip_permissions {
             let mode = run.root_mode.fallback_permission_mode.clone();
-            self.warn(format!("running as root: claude runs with permission mode {mode} ([run.root_mode])"))?;
+            self.warn(format!(
+                "running as root: claude gets permission mode {mode} and may be refused every edit; run as another user, \
+                 or in a container set IS_SANDBOX=1 and [run.root_mode].disable_skip_permissions = false"
+            ))?;
+        }
+        if run.max_epochs > 1 {
+            self.warn("[run].max_epochs is not acted on yet: the queue is worked through once".to_owned())?;
         }
         Ok(())
     }

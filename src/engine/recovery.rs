@@ -18,7 +18,7 @@ impl Engine {
             self.store.record(vec![EventKind::RunLost { lost, killed }])?;
         }
         self.settle_queue_write()?;
-        self.forget_lost_snapshots();
+        self.forget_lost_bases().await?;
         let recovery = logic::recover(&self.store.state);
         match &recovery {
             // An agent may have been at work on task.json too.
@@ -36,8 +36,9 @@ impl Engine {
         }
     }
 
-    /// Removes snapshots that nothing refers to: those of attempts and tasks whose end was journaled, but not cleaned up.
-    fn forget_lost_snapshots(&mut self) {
+    /// Removes snapshots and bases that nothing refers to: those of attempts and tasks whose end was journaled, but not
+    /// cleaned up.
+    async fn forget_lost_bases(&mut self) -> Result<()> {
         let state = &self.store.state;
         let mut wanted: Vec<String> = state.parked.values().map(|parked| parked.base.clone()).collect();
         if let Some(active) = &state.active {
@@ -47,6 +48,10 @@ impl Engine {
             }
         }
         self.tree.forget_all_but(&wanted);
+        match &self.git {
+            Some(git) => Ok(git.drop_bases_but(&wanted).await?),
+            None => Ok(()),
+        }
     }
 
     /// Whether task.json already holds what was being written when the run was killed.

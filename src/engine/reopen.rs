@@ -28,23 +28,24 @@ pub struct PutBack {
 /// When git or the journal fails.
 pub async fn put_back(project: &Project, tasks: &[TaskId]) -> Result<Vec<PutBack>> {
     let mut results = Vec::new();
-    if tasks.is_empty() {
+    let mut store = Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?;
+    let salvage = |task: &TaskId| store.state.parked.get(task).and_then(|parked| parked.salvage.clone());
+    let moved: Vec<(TaskId, String)> = tasks.iter().filter_map(|task| Some((task.clone(), salvage(task)?))).collect();
+    if moved.is_empty() {
         return Ok(results);
     }
     let _lock = match RunLock::acquire(&project.run_lock(), &LockNote::here("task retry")) {
         Ok(lock) => lock,
         Err(error @ LockError::Held { .. }) => {
             let problem = Some(format!("{error}; use `autodev salvage restore` when it has ended"));
-            let left = tasks.iter().map(|task| PutBack { task: task.clone(), files: 0, problem: problem.clone() });
+            let left = moved.into_iter().map(|(task, _)| PutBack { task, files: 0, problem: problem.clone() });
             return Ok(left.collect());
         }
         Err(error) => return Err(error.into()),
     };
     let Some(git) = Git::open(&project.config.project.code_dir, &project.temp()).await? else { return Ok(results) };
-    let mut store = Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?;
     let mut tree = Tree::open(project)?;
-    for task in tasks {
-        let Some(reference) = store.state.parked.get(task).and_then(|parked| parked.salvage.clone()) else { continue };
+    for (task, reference) in moved {
         let manifest = tree.scan()?;
         let base = format!("{}-{}.base", task.file_stem(), store.next_effect());
         let base_commit = git.base_commit(&base, &tree.own_paths()).await?;
@@ -58,9 +59,9 @@ pub async fn put_back(project: &Project, tasks: &[TaskId]) -> Result<Vec<PutBack
                     base_commit: Some(base_commit),
                     touched: report.restored,
                 }])?;
-                results.push(PutBack { task: task.clone(), files, problem: None });
+                results.push(PutBack { task, files, problem: None });
             }
-            Err(error) => results.push(PutBack { task: task.clone(), files: 0, problem: Some(error.to_string()) }),
+            Err(error) => results.push(PutBack { task, files: 0, problem: Some(error.to_string()) }),
         }
     }
     Ok(results)

@@ -60,6 +60,22 @@ impl Git {
         Ok(())
     }
 
+    /// Gives up every base but those named: what a run that was killed could not give up any more.
+    ///
+    /// # Errors
+    /// When references cannot be listed or written.
+    pub async fn drop_bases_but(&self, wanted: &[String]) -> Result<(), GitError> {
+        let call = Call::new("list the bases", &["for-each-ref", "--format=%(refname)", PREFIX]);
+        let out = self.cli.ok(call).await?;
+        let wanted: Vec<String> = wanted.iter().map(|name| format!("{PREFIX}{}", component(name))).collect();
+        for reference in String::from_utf8_lossy(&out).lines() {
+            if !wanted.iter().any(|name| name == reference) {
+                self.cli.ok(Call::new("forget a base", &["update-ref", "-d"]).arg(reference)).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn keep_base(&self, name: &str, head: Option<&str>, looks: &Looks) -> Result<String, GitError> {
         let empty = match head {
             Some(head) => Self::empty_tree_like(head).to_owned(),
