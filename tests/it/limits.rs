@@ -112,14 +112,16 @@ fn a_silent_sleeper_is_ended() {
 #[test]
 fn who_prints_computes_or_writes_is_not_idle() {
     let settings = "[run]\nmax_retries = 1\ndelay_between_tasks = 0\nidle_timeout_seconds = 1\n";
-    for work in [
+    let works = [
         "for i in 1 2 3 4 5 6; do sleep 0.4; echo at it; done",
         "e=$((SECONDS + 2)); while [ $SECONDS -le $e ]; do :; done",
         "mkdir -p src; for i in 1 2 3 4 5 6; do sleep 0.4; echo $i > src/busy.txt; done",
-    ] {
-        let project = project(&format!("{work}\n{DILIGENT}"), settings);
-        project.expect(&["run"], 0);
-    }
+    ];
+    std::thread::scope(|scope| {
+        for work in works {
+            scope.spawn(move || project(&format!("{work}\n{DILIGENT}"), settings).expect(&["run"], 0));
+        }
+    });
 }
 
 #[test]
@@ -153,10 +155,10 @@ fn a_check_that_leaves_children_with_its_pipe_does_not_hang() {
 
 #[test]
 fn rate_limit_does_not_use_up_retries() {
-    let agent = format!("if [ $n -le 2 ]; then echo 'Error: rate limit exceeded'; exit 1; fi\n{DILIGENT}");
+    let agent = format!("if [ $n -le 1 ]; then echo 'Error: rate limit exceeded'; exit 1; fi\n{DILIGENT}");
     let project = project(&agent, "[circuit_breaker]\nrate_limit_cooldown = 0\n");
     project.expect(&["run", "--max-retries", "1"], 0);
-    assert_eq!(project.calls("codex"), 3);
+    assert_eq!(project.calls("codex"), 2);
     let task = project.task("T1");
     assert_eq!(task["passes"], true);
     let history = task["attempt_history"].as_array().unwrap();
@@ -246,11 +248,13 @@ fn a_backend_that_is_killed_or_cannot_start_is_a_failed_attempt() {
 
 #[test]
 fn much_output_takes_little_memory() {
-    // 100 MB: lines, a line without end, and noise that is no UTF-8. The parent of the agent is the runner.
+    // Lines, a line that is too long to be parsed, and noise that is no UTF-8. The parent of the agent is the runner. An unoptimised
+    // build takes 12 s for 100 MB.
+    let megabytes = if cfg!(debug_assertions) { 4 } else { 40 };
     let agent = format!(
-        "head -c 40000000 /dev/zero | tr '\\0' 'x' | fold -w 199
-head -c 40000000 /dev/zero | tr '\\0' 'y'
-head -c 20000000 /dev/urandom
+        "head -c {megabytes}000000 /dev/zero | tr '\\0' 'x' | fold -w 199
+head -c 12000000 /dev/zero | tr '\\0' 'y'
+head -c {megabytes}000000 /dev/urandom
 grep -E 'Name|VmHWM' /proc/$PPID/status > $out/memory
 {DILIGENT}"
     );
@@ -261,11 +265,11 @@ grep -E 'Name|VmHWM' /proc/$PPID/status > $out/memory
     assert_eq!(done.code, 0, "{}", done.err);
     assert!(memory.contains("autodev"), "{memory}");
     let kib: u64 = memory.lines().last().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
-    println!("100 MB of output: {} MiB, {:?}", kib >> 10, begun.elapsed());
-    assert!(kib < 80 << 10, "{kib} KiB");
+    println!("{} MB of output: {} MiB, {:?}", megabytes * 2 + 12, kib >> 10, begun.elapsed());
+    assert!(kib < 55 << 10, "{kib} KiB");
     let logs = project.path("logs/attempts/codex");
     let log = std::fs::read_dir(logs).unwrap().next().unwrap().unwrap();
-    assert!(log.metadata().unwrap().len() >= 100_000_000, "the attempt log has all of it");
+    assert!(log.metadata().unwrap().len() > megabytes * 2_000_000 + 12_000_000, "the attempt log has all of it");
     assert!(std::fs::metadata(project.path("logs/autodev.log")).unwrap().len() < 20_000_000);
 }
 
