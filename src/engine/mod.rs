@@ -207,7 +207,7 @@ impl Engine {
     }
 
     fn root_warning(&mut self) -> Result<()> {
-        let run = &self.project.config.run;
+        let run = self.project.config.run.clone();
         if self.is_root && self.backend.name() == BackendName::Claude && run.root_mode.disable_skip_permissions {
             let mode = run.root_mode.fallback_permission_mode.clone();
             self.warn(format!(
