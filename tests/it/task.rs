@@ -246,14 +246,3 @@ fn an_agent_cannot_block_or_reset_tasks_by_command() {
     assert_eq!((&rows[3]["status"], &rows[0]["status"]), (&json!("pending"), &json!("completed")));
     assert!(project.read("list.txt").contains("P0-4"), "looking is allowed");
 }
-
-#[test]
-fn a_command_without_a_subcommand_is_help() {
-    let project = project();
-    for args in [&[][..], &["task"], &["salvage"]] {
-        let done = project.expect(args, 0);
-        assert!(done.out.contains("Usage:") && done.err.is_empty(), "{args:?}: {done:?}");
-    }
-    assert_eq!(project.run(&["task", "block", "P0-1"]).code, 2);
-    assert_eq!(project.run(&["nonsense"]).code, 2);
-}

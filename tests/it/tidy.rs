@@ -110,3 +110,20 @@ fn the_changelog_speaks_of_this_version() {
     let text = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     assert!(text.contains("## Unreleased") || text.contains(concat!("## ", env!("CARGO_PKG_VERSION"))));
 }
+
+#[test]
+fn every_test_that_the_lists_of_mended_defects_name_exists() {
+    let mut names = 0;
+    for list in ["docs/defects.md", "docs/defects-execution.md"] {
+        let text = fs::read_to_string(root().join(list)).unwrap();
+        // The introductions say how a test is named: `file::test`.
+        let named = text.split('`').filter_map(|word| word.split_once("::")).filter(|name| *name != ("file", "test"));
+        for (room, test) in named {
+            let path = root().join(format!("tests/it/{room}.rs"));
+            let code = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{list}: {room}::{test}: {e}"));
+            assert!(code.contains(&format!("fn {test}()")), "{list}: there is no test {room}::{test}");
+            names += 1;
+        }
+    }
+    assert!(names > 80, "only {names} tests are named");
+}
