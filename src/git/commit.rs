@@ -5,6 +5,8 @@
 //! commit or changes its state; a commit is never made on top of another HEAD than the one its index was built from.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +14,8 @@ use crate::model::{Change, EffectId, RelPath};
 use crate::sys::proc::{Cause, Ended, StopSignal};
 
 use super::Git;
-use super::answer::{Differing, failed_hook, raw_diff};
-use super::cli::{Call, check, keep_tail, odd};
+use super::answer::{failed_hook, raw_diff};
+use super::cli::{Call, check, keep_tail, object_name, odd};
 use super::error::GitError;
 use super::index::{Installed, PAUSES, PrivateIndex, own_prefix};
 use super::message::{EFFECT, trailer, with_trailers};
@@ -53,13 +55,10 @@ pub enum CommitOutcome {
     Committed {
         /// Full name.
         sha: String,
-        /// Every file in which it differs from its parent, also those that a hook added; in git's order. A file outside
-        /// of the code directory is not listed.
-        files: Vec<RelPath>,
         /// What was asked for and is not in it.
         left_out: Vec<LeftOut>,
         /// The user's index still has the old state of these files, because another git held it: call
-        /// [`Git::sync_index`] later with the commit's parent.
+        /// [`Git::sync_index`] later with the commit's parent and the files asked for.
         is_index_stale: bool,
     },
     /// Nothing differs from HEAD.
@@ -109,6 +108,21 @@ impl Git {
             }
         }
         Err(GitError::HeadMoves)
+    }
+
+    /// Returns every file in which a commit differs from its parent, also those that a hook added; sorted. Files outside
+    /// of the code directory are not listed.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub async fn committed_files(&self, commit: &str) -> Result<Vec<RelPath>, GitError> {
+        const ACTION: &str = "list the files of a commit";
+        let args = ["diff-tree", "--root", "-r", "-z", "--no-renames", "--no-abbrev", "--no-commit-id"];
+        let out = self.cli.ok(Call::new(ACTION, &args).arg(commit)).await?;
+        let diff = raw_diff(&out).ok_or_else(|| odd(ACTION, &out))?;
+        let mut files: Vec<RelPath> = diff.iter().filter_map(|it| self.place.relative(&it.path)).collect();
+        files.sort();
+        Ok(files)
     }
 
     /// Brings the user's index up to date for paths that were committed since `old_head` (`None`: there was no commit),
@@ -178,39 +192,54 @@ impl Git {
         head: Option<&str>,
         looks: &mut Looks,
     ) -> Result<Option<CommitOutcome>, GitError> {
-        let empty = match head {
-            Some(_) => None,
-            None => Some(self.empty_tree().await?),
-        };
-        let old = head.or(empty.as_deref()).unwrap_or_default();
-        let index = PrivateIndex::copy_of(&self.user_index(), &self.temp_dir)?;
-        let mut is_users = true;
-        let (staged, ignored) =
-            tokio::join!(self.staged(Some(index.path()), old), self.ignored(Some(index.path()), &looks.present));
-        let mut ignored = ignored;
-        if !staged?.is_empty() {
-            is_users = false;
-            let reset = Call::new("build an index", &["read-tree", "--reset", old]);
-            self.cli.ok(reset.index(index.path())).await?;
-            ignored = self.ignored(Some(index.path()), &looks.present).await;
-        }
-        self.leave_out(looks, &ignored?);
-        if !looks.is_empty() {
-            self.stage(index.path(), looks, std::convert::identity).await?;
-        }
+        let Some(built) = self.build(head, looks).await? else { return Ok(Some(nothing(looks))) };
+        let Built { index, old, .. } = &built;
         // Without such a hook, git itself notices that nothing is to be committed, before it has done anything.
-        if self.hooks_dir.join("pre-commit").exists() && self.staged(Some(index.path()), old).await?.is_empty() {
+        let has_hook = self.hooks_dir.join("pre-commit").exists();
+        if has_hook && self.staged(Some(index.path()), old).await?.is_empty() {
             return Ok(Some(nothing(looks)));
         }
 
         let mut heard = Heard::new(request.log);
         let trace = self.temp_dir.join(format!("{}{:08x}.trace", own_prefix(), fastrand::u32(..)));
         let trace = TraceFile(trace);
-        let ended = self.run_commit(request, message, &index, &trace, &mut heard).await?;
+        let ended = self.run_commit(request, message, index, &trace, &mut heard).await?;
         if ended.code != 0 || ended.cause != Cause::Itself {
-            return self.refusal(request, ended, &index, old, looks, trace, heard).await.map(Some);
+            return self.refusal(request, ended, &built, looks, trace, heard).await.map(Some);
         }
-        self.finish(request, head, old, is_users.then_some(&index), looks).await
+        let Some(sha) = self.made(request, head).await? else { return Ok(None) };
+        let left_out = std::mem::take(&mut looks.left_out);
+        // The commit exists: whatever goes wrong with the index is told by the flag, and mended by `sync_index`.
+        let is_index_stale = !self.update_user_index(&built, &sha).await.unwrap_or(false);
+        Ok(Some(CommitOutcome::Committed { sha, left_out, is_index_stale }))
+    }
+
+    /// Builds the index of the commit: HEAD with the files in `looks`, of which those that git ignores are moved to
+    /// `left_out`. `None` when no file is left.
+    async fn build(&self, head: Option<&str>, looks: &mut Looks) -> Result<Option<Built>, GitError> {
+        let old = match head {
+            Some(head) => head.to_owned(),
+            None => self.empty_tree().await?,
+        };
+        let index = PrivateIndex::copy_of(&self.user_index(), &self.temp_dir)?;
+        let path = Some(index.path());
+        let (staged, ignored) = tokio::join!(self.staged(path, &old), self.ignored(path, &looks.present));
+        let (staged, mut ignored) = (staged?, ignored?);
+        if !staged.is_empty() {
+            let reset = Call::new("build an index", &["read-tree", "--reset", &old]);
+            self.cli.ok(reset.index(index.path())).await?;
+            // What is tracked is not ignored, and which files are tracked differs only where something is staged.
+            let staged: HashSet<&RootPath> = staged.iter().map(|it| &it.path).collect();
+            if looks.present.iter().any(|path| staged.contains(path)) {
+                ignored = self.ignored(path, &looks.present).await?;
+            }
+        }
+        self.leave_out(looks, &ignored);
+        if looks.is_empty() {
+            return Ok(None);
+        }
+        self.stage(index.path(), looks, std::convert::identity).await?;
+        Ok(Some(Built { index, old, is_users: staged.is_empty() }))
     }
 
     async fn run_commit(
@@ -236,13 +265,11 @@ impl Git {
     }
 
     /// Says why `git commit` did not succeed.
-    #[expect(clippy::too_many_arguments, reason = "everything that is known about the commit matters here")]
     async fn refusal(
         &self,
         request: &CommitRequest<'_>,
         ended: Ended,
-        index: &PrivateIndex,
-        old: &str,
+        built: &Built,
         looks: &mut Looks,
         trace: TraceFile,
         heard: Heard<'_>,
@@ -261,65 +288,62 @@ impl Git {
         }
         // 1 is a refusal: nothing to commit, or a hook that an old git does not name. All other trouble is 128.
         if ended.code == 1 {
-            let is_same = self.staged(Some(index.path()), old).await?.is_empty();
+            let is_same = self.staged(Some(built.index.path()), &built.old).await?.is_empty();
             return Ok(if is_same { nothing(looks) } else { refused(None) });
         }
         Err(GitError::Failed { action: ACTION, code: ended.code, tail: heard.last_lines() })
     }
 
-    /// Reads the commit back and brings the user's index up to date. `index` is the private one when the user's was the
-    /// same as HEAD.
-    async fn finish(
-        &self,
-        request: &CommitRequest<'_>,
-        head: Option<&str>,
-        old: &str,
-        index: Option<&PrivateIndex>,
-        looks: &mut Looks,
-    ) -> Result<Option<CommitOutcome>, GitError> {
-        let mut made = self.read_back("HEAD").await?;
-        let is_child = |made: &Made| made.parents == head.unwrap_or_default();
-        let is_ours = |made: &Made| made.effect.as_deref() == Some(request.effect.as_str());
-        if !is_child(&made) {
-            if is_ours(&made) {
-                self.take_back(&made.sha, &made.parents).await?;
-                return Ok(None);
-            }
-            // A hook, or somebody else, has committed on top of it already.
-            let found = self.find_effect(request.effect, head).await?.ok_or(GitError::HeadMoves)?;
-            made = self.read_back(&found).await?;
-            if !is_child(&made) {
-                return Err(GitError::HeadMoves);
-            }
+    /// Returns the name of the commit that was made; `None` when it was made on another HEAD than the one its index was
+    /// built from and has been taken back.
+    async fn made(&self, request: &CommitRequest<'_>, head: Option<&str>) -> Result<Option<String>, GitError> {
+        if let Some(sha) = self.head_after(head) {
+            return Ok(Some(sha));
         }
-        let Made { sha, moved, .. } = made;
-        let files = moved.iter().filter_map(|it| self.place.relative(&it.path)).collect();
-        let left_out = std::mem::take(&mut looks.left_out);
-        // The commit exists: whatever goes wrong with the index is told by the flag, and mended by `sync_index`.
-        let is_index_stale = !self.update_user_index(index, old, &moved).await.unwrap_or(false);
-        Ok(Some(CommitOutcome::Committed { sha, files, left_out, is_index_stale }))
+        let made = self.read_back("HEAD").await?;
+        let is_child = |made: &Made| made.parents == head.unwrap_or_default();
+        if is_child(&made) {
+            return Ok(Some(made.sha));
+        }
+        if made.effect.as_deref() == Some(request.effect.as_str()) {
+            self.take_back(&made.sha, &made.parents).await?;
+            return Ok(None);
+        }
+        // A hook, or somebody else, has committed on top of it already.
+        let found = self.find_effect(request.effect, head).await?.ok_or(GitError::HeadMoves)?;
+        let made = self.read_back(&found).await?;
+        if is_child(&made) { Ok(Some(made.sha)) } else { Err(GitError::HeadMoves) }
+    }
+
+    /// Returns HEAD when its log says that it came there from `head` in one step; without a child.
+    fn head_after(&self, head: Option<&str>) -> Option<String> {
+        let sha = self.head_from_files()?;
+        let mut file = File::open(self.dir.join("logs/HEAD")).ok()?;
+        let size = file.metadata().ok()?.len();
+        // A line holds two names, the committer and the subject.
+        file.seek(SeekFrom::Start(size.saturating_sub(16 * 1024))).ok()?;
+        let mut end = Vec::new();
+        file.take(16 * 1024).read_to_end(&mut end).ok()?;
+        let line = end.strip_suffix(b"\n")?.rsplit(|b| *b == b'\n').next()?;
+        let mut words = line.split(|b| *b == b' ').map(object_name);
+        let (old, new) = (words.next()??, words.next()??);
+        let is_child = head.map_or_else(|| old.bytes().all(|b| b == b'0'), |head| head == old);
+        (is_child && new == sha).then_some(sha)
     }
 
     async fn read_back(&self, name: &str) -> Result<Made, GitError> {
         const ACTION: &str = "read the commit back";
-        let args = ["diff-tree", "--root", "--always", "-r", "-z", "--no-renames", "--no-abbrev"];
-        let call = Call::new(ACTION, &args).arg("--pretty=format:%H%x00%P%x00%B%x00%x00").arg(name);
-        let out = self.cli.ok(call).await?;
+        let call = Call::new(ACTION, &["log", "-1", "-z", "--format=%H%x00%P%x00%B", "--no-show-signature"]);
+        let out = self.cli.ok(call.arg(name).arg("--")).await?;
         Made::parse(&out).ok_or_else(|| odd(ACTION, &out))
     }
 
-    async fn update_user_index(
-        &self,
-        index: Option<&PrivateIndex>,
-        old: &str,
-        moved: &[Differing],
-    ) -> Result<bool, GitError> {
-        let Some(index) = index else { return self.follow(old, moved).await };
+    async fn update_user_index(&self, built: &Built, sha: &str) -> Result<bool, GitError> {
         for pause in PAUSES {
-            match index.install(&self.user_index())? {
+            match if built.is_users { built.index.install(&self.user_index())? } else { Installed::No } {
                 Installed::Yes => return Ok(true),
                 Installed::Busy => tokio::time::sleep(pause).await,
-                Installed::No => return self.follow(old, moved).await,
+                Installed::No => return self.follow(&built.old, &self.diff(&built.old, sha).await?).await,
             }
         }
         Ok(false)
@@ -353,25 +377,31 @@ fn nothing(looks: &mut Looks) -> CommitOutcome {
     CommitOutcome::Nothing { reason: reason.to_owned(), left_out }
 }
 
+/// What a commit is built from.
+struct Built {
+    /// HEAD and the task's files.
+    index: PrivateIndex,
+    /// HEAD, or the empty tree.
+    old: String,
+    /// Whether the user's index was the same as HEAD, so that this one can take its place.
+    is_users: bool,
+}
+
 /// A commit as it was read back.
 struct Made {
     sha: String,
     /// Empty for a first commit; several are separated by blanks.
     parents: String,
     effect: Option<String>,
-    moved: Vec<Differing>,
 }
 
 impl Made {
-    /// Parses name, parents and message, each with a NUL after it, another NUL, a line break and a raw diff.
+    /// Parses name, parents and message, separated by NUL.
     fn parse(out: &[u8]) -> Option<Self> {
-        let end = out.windows(2).rposition(|it| it == b"\0\0")?;
-        let (about, diff) = (out.get(..end)?, out.get(end + 2..)?);
-        let mut about = about.split(|b| *b == 0).map(String::from_utf8_lossy);
+        let mut about = out.split(|b| *b == 0).map(String::from_utf8_lossy);
         let (sha, parents, body) = (about.next()?, about.next()?, about.next()?);
         let effect = trailer(&body, EFFECT).map(str::to_owned);
-        let moved = raw_diff(diff.strip_prefix(b"\n").unwrap_or(diff))?;
-        Some(Self { sha: sha.into_owned(), parents: parents.into_owned(), effect, moved })
+        Some(Self { sha: sha.into_owned(), parents: parents.into_owned(), effect })
     }
 }
 

@@ -207,11 +207,11 @@ pub(super) async fn commit_as(
 }
 
 /// The files of a commit that was made, as text.
-pub(super) fn committed(outcome: CommitOutcome) -> Vec<String> {
+pub(super) async fn committed(git: &Git, outcome: CommitOutcome) -> Vec<String> {
     match outcome {
-        CommitOutcome::Committed { files, is_index_stale, .. } => {
+        CommitOutcome::Committed { sha, is_index_stale, .. } => {
             assert!(!is_index_stale);
-            files.iter().map(ToString::to_string).collect()
+            git.committed_files(&sha).await.unwrap().iter().map(ToString::to_string).collect()
         }
         other => panic!("not committed: {other:?}"),
     }

@@ -37,7 +37,7 @@ async fn a_hook_that_fails_is_a_verdict() {
     assert!(tail.contains("frozen"), "{tail}");
     repo.remove(".git/hooks/reference-transaction");
     repo.hook("post-commit", "exit 1");
-    committed(commit(&git, &["~a"]).await.unwrap());
+    committed(&git, commit(&git, &["~a"]).await.unwrap()).await;
     assert_eq!(repo.leftovers(), [""; 0]);
 }
 
@@ -71,7 +71,7 @@ async fn a_hook_may_change_and_add_files() {
     repo.hook("pre-commit", "echo formatted > a; echo made > made; git add a made; echo x >> dir/c");
     repo.hook("commit-msg", "echo >> $1; echo Reviewed: by-hook >> $1");
     repo.write("a", "task");
-    assert_eq!(committed(commit(&git, &["~a"]).await.unwrap()), ["a", "made"]);
+    assert_eq!(committed(&git, commit(&git, &["~a"]).await.unwrap()).await, ["a", "made"]);
     assert_eq!(repo.git(&["show", "HEAD:a"]), "formatted");
     assert_eq!(repo.status(), "M dir/c");
     let found = git.find_effect(&EffectId::new("run.1"), None).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_hook_sees_only_the_task_as_staged_and_nothing_of_our_settings() {
         "pre-commit",
         "git diff --cached --name-only > ../seen; echo \"${LC_ALL-unset} ${GIT_LITERAL_PATHSPECS-unset}\" >> ../seen",
     );
-    committed(commit(&git, &["~a"]).await.unwrap());
+    committed(&git, commit(&git, &["~a"]).await.unwrap()).await;
     let inherited = crate::sys::env::text("LC_ALL").unwrap_or_else(|| "unset".to_owned());
     assert_eq!(repo.read("../seen"), format!("a\n{inherited} unset\n").as_bytes());
     assert_eq!(repo.status(), "M  b");
@@ -130,7 +130,7 @@ async fn a_hook_that_hangs_is_ended() {
     };
     assert!(matches!(outcome, Err(GitError::Stopped { .. })), "{outcome:?}");
     repo.remove(".git/hooks/pre-commit");
-    committed(commit(&git, &["~a"]).await.unwrap());
+    committed(&git, commit(&git, &["~a"]).await.unwrap()).await;
     assert_eq!((repo.status().as_str(), repo.leftovers().len()), ("", 0));
 }
 
@@ -147,13 +147,13 @@ async fn a_locked_index_is_reported_and_brought_up_to_date_later() {
         repo.write("a", format!("task {is_staged}"));
         repo.write(".git/index.lock", "held by another git");
         let outcome = commit(&git, &["~a"]).await.unwrap();
-        let CommitOutcome::Committed { files, is_index_stale, .. } = outcome else { panic!("{outcome:?}") };
+        let CommitOutcome::Committed { is_index_stale, .. } = outcome else { panic!("{outcome:?}") };
         assert!(is_index_stale);
         assert_eq!(repo.read(".git/index.lock"), b"held by another git");
         repo.remove(".git/index.lock");
         assert!(repo.status().contains("MM a"), "{}", repo.status());
         let parent = repo.git(&["rev-parse", "HEAD^"]);
-        assert!(git.sync_index(Some(&parent), &files).await.unwrap());
+        assert!(git.sync_index(Some(&parent), &["a".into()]).await.unwrap());
         assert_eq!(repo.status(), if is_staged { "M  b" } else { "" });
     }
     assert!(git.sync_index(Some(&old), &["a".into()]).await.unwrap(), "again, from further back");
@@ -175,7 +175,7 @@ async fn a_lock_that_is_released_in_time_is_waited_for() {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        outcome = commit(&git, &["~a"]) => drop(committed(outcome.unwrap())),
+        outcome = commit(&git, &["~a"]) => drop(committed(&git, outcome.unwrap()).await),
         () = release => {}
     }
     assert_eq!(repo.status(), "");
@@ -197,7 +197,7 @@ async fn leftovers_of_a_killed_predecessor_are_cleared() {
     assert_eq!(repo.leftovers(), [live.file_name().unwrap()]);
     assert!(!repo.exists(".git/index.lock"));
     repo.write("a", "task");
-    committed(commit(&git, &["~a"]).await.unwrap());
+    committed(&git, commit(&git, &["~a"]).await.unwrap()).await;
     repo.write(".git/index.lock", "somebody else's");
     drop(repo.open().await);
     assert!(repo.exists(".git/index.lock"));
@@ -209,15 +209,15 @@ async fn without_an_author_autodev_is_the_author() {
     repo.git(&["config", "user.useConfigOnly", "true"]);
     let git = repo.open().await;
     repo.write("a", "1");
-    committed(commit(&git, &["+a"]).await.unwrap());
+    committed(&git, commit(&git, &["+a"]).await.unwrap()).await;
     assert_eq!(repo.git(&["log", "-1", "--format=%an %ae %cn"]), "autodev autodev@localhost autodev");
     repo.git(&["config", "user.name", "Half"]);
     repo.write("a", "2");
-    committed(commit(&git, &["~a"]).await.unwrap());
+    committed(&git, commit(&git, &["~a"]).await.unwrap()).await;
     assert_eq!(repo.git(&["log", "-1", "--format=%an %ae"]), "Half autodev@localhost");
     repo.git(&["config", "user.email", "half@example.com"]);
     repo.write("a", "3");
-    committed(commit(&git, &["~a"]).await.unwrap());
+    committed(&git, commit(&git, &["~a"]).await.unwrap()).await;
     assert_eq!(repo.git(&["log", "-1", "--format=%an %ae"]), "Half half@example.com");
 }
 
@@ -267,7 +267,7 @@ async fn a_commit_on_top_of_ours_by_a_hook_does_not_confuse() {
     let outcome = commit(&git, &["~a"]).await.unwrap();
     let CommitOutcome::Committed { ref sha, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(*sha, repo.git(&["rev-parse", "HEAD^"]));
-    assert_eq!(committed(outcome), ["a"]);
+    assert_eq!(committed(&git, outcome).await, ["a"]);
     assert_eq!(repo.status(), "");
 }
 
