@@ -45,6 +45,10 @@ fn fold(state: &mut State, event: &Event) {
                 epoch: 1,
                 ..RunState::default()
             };
+            if let Some(active) = &mut state.active {
+                // What a person has changed in the contract between two runs counts.
+                active.spec = None;
+            }
             if state.project.is_empty() {
                 state.project.clone_from(&start.project);
             }
