@@ -231,26 +231,55 @@ pub fn caps(project: &Project) -> Caps {
 pub(super) fn difference(queue: &crate::model::Queue, state: &State) -> Option<EventKind> {
     let same_order = queue.tasks.len() == state.tasks.len()
         && queue.tasks.iter().zip(&state.tasks).all(|(task, known)| task.id == known.id);
+    let is_new_name = !queue.project.is_empty() && queue.project != state.project;
+    // Asked many times per task, nearly always with this answer: a long queue must not cost anything then.
+    let is_as_known = |(task, known): (&Task, &TaskState)| is_brief_of(known, task, expected(task, state));
+    if same_order && !is_new_name && queue.tasks.iter().zip(&state.tasks).all(is_as_known) {
+        return None;
+    }
     let known: BTreeMap<&TaskId, &TaskState> = state.tasks.iter().map(|task| (&task.id, task)).collect();
     let changed: Vec<TaskState> = queue
         .tasks
         .iter()
         .map(|task| {
-            let mut now = brief(task);
-            // What is decided and not written yet is no edit of somebody else.
-            if let Some(decided) = state.unsaved.get(&task.id).and_then(|unsaved| unsaved.status.clone()) {
-                now.status = decided;
-            }
-            now
+            let status = expected(task, state).clone();
+            TaskState { status, ..brief(task) }
         })
         .filter(|now| known.get(&now.id).is_none_or(|known| *known != now))
         .collect();
-    let is_new_name = !queue.project.is_empty() && queue.project != state.project;
     if same_order && changed.is_empty() && !is_new_name {
         return None;
     }
     let order = (!same_order).then(|| queue.tasks.iter().map(|task| task.id.clone()).collect());
     Some(EventKind::QueueSeen { project: queue.project.clone(), order, changed })
+}
+
+/// The status that a task of the file has or is about to get: what is decided and not written yet is no edit of somebody
+/// else.
+fn expected<'a>(task: &'a Task, state: &'a State) -> &'a Status {
+    state.unsaved.get(&task.id).and_then(|unsaved| unsaved.status.as_ref()).unwrap_or(&task.status)
+}
+
+/// Whether `known` is the brief of a task with that status; as [`brief`], but without a copy of anything.
+fn is_brief_of(known: &TaskState, task: &Task, status: &Status) -> bool {
+    let TaskState {
+        id,
+        title,
+        status: known_status,
+        mode,
+        strategy,
+        completion_kind,
+        completion_name,
+        completion_target,
+    } = known;
+    *id == task.id
+        && *title == task.title
+        && known_status == status
+        && mode == task.mode()
+        && strategy == task.strategy()
+        && completion_kind == task.completion_kind()
+        && completion_name == task.completion_name()
+        && *completion_target == task.completion_target()
 }
 
 /// Returns what status views need of a task.
@@ -263,7 +292,7 @@ pub fn brief(task: &Task) -> TaskState {
         strategy: task.strategy().to_owned(),
         completion_kind: task.completion_kind().to_owned(),
         completion_name: task.completion_name().to_owned(),
-        completion_target: task.completion_target(),
+        completion_target: task.completion_target().into_owned(),
     }
 }
 
@@ -326,4 +355,60 @@ pub fn change(
         .collect();
     Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?.record(events)?;
     Ok(Change { count, backup })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_differs_from_the_known_state_is_an_event() {
+        let ids = ["a", "b"].map(TaskId::new);
+        let task = |id: &TaskId| Task { id: id.clone(), title: "t".into(), ..Task::default() };
+        let mut queue = crate::model::Queue { tasks: ids.iter().map(task).collect(), ..Default::default() };
+        let mut state = State { tasks: queue.tasks.iter().map(brief).collect(), ..State::default() };
+        assert_eq!(difference(&queue, &state), None);
+
+        // Decided, and not in the file yet.
+        state.tasks[0].status.passes = true;
+        let decided = crate::model::Unsaved { status: Some(state.tasks[0].status.clone()), ..Default::default() };
+        state.unsaved.insert(ids[0].clone(), decided);
+        assert_eq!(difference(&queue, &state), None);
+        state.unsaved.clear();
+        state.tasks[0].status.passes = false;
+
+        let seen = |order, changed| Some(EventKind::QueueSeen { project: String::new(), order, changed });
+        queue.tasks[1].title = "other".into();
+        assert_eq!(difference(&queue, &state), seen(None, vec![brief(&queue.tasks[1])]));
+        queue.tasks[1].title = "t".into();
+        queue.tasks[1].status.blocked = true;
+        assert_eq!(difference(&queue, &state), seen(None, vec![brief(&queue.tasks[1])]));
+        queue.tasks[1].status.blocked = false;
+        queue.tasks.reverse();
+        assert_eq!(difference(&queue, &state), seen(Some(vec![ids[1].clone(), ids[0].clone()]), vec![]));
+        queue.tasks.pop();
+        assert_eq!(difference(&queue, &state), seen(Some(vec![ids[1].clone()]), vec![]));
+    }
+
+    #[test]
+    fn every_field_of_a_brief_is_compared() {
+        let task = Task { id: TaskId::new("a"), title: "t".into(), ..Task::default() };
+        let known = brief(&task);
+        assert!(is_brief_of(&known, &task, &task.status));
+        let edits: [fn(&mut TaskState); 8] = [
+            |known| known.id = TaskId::new("b"),
+            |known| known.title.push('x'),
+            |known| known.status.passes = true,
+            |known| known.mode.push('x'),
+            |known| known.strategy.push('x'),
+            |known| known.completion_kind.push('x'),
+            |known| known.completion_name.push('x'),
+            |known| known.completion_target.push('x'),
+        ];
+        for edit in edits {
+            let mut other = known.clone();
+            edit(&mut other);
+            assert!(!is_brief_of(&other, &task, &task.status), "{other:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A task as the rest of the program sees it: the normalised view of one entry of task.json.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -175,13 +176,13 @@ impl Task {
     }
 
     /// Returns `all_checks_pass`, or `NAME, source=json_stdout, direction=DIR[, target=N]`.
-    pub fn completion_target(&self) -> String {
+    pub fn completion_target(&self) -> Cow<'static, str> {
         match &self.completion {
-            Completion::Boolean => "all_checks_pass".to_owned(),
+            Completion::Boolean => Cow::Borrowed("all_checks_pass"),
             Completion::Numeric(n) => {
                 let direction = n.direction.map_or("", super::Direction::as_str);
                 let target = n.target.map(|t| format!(", target={t}")).unwrap_or_default();
-                format!("{}, source={}, direction={direction}{target}", n.name, n.source)
+                Cow::Owned(format!("{}, source={}, direction={direction}{target}", n.name, n.source))
             }
         }
     }

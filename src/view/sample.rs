@@ -246,7 +246,7 @@ pub(crate) fn experiment() -> State {
     row.strategy = spec.strategy().into();
     row.completion_kind = spec.completion_kind().into();
     row.completion_name = spec.completion_name().into();
-    row.completion_target = spec.completion_target();
+    row.completion_target = spec.completion_target().into_owned();
     let active = state.active.as_mut().unwrap();
     active.spec = Some(Box::new(spec));
     active.phase = Phase::Verified {

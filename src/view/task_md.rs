@@ -65,7 +65,7 @@ fn list(heading: &str, items: &[String]) -> String {
 fn goal(task: &Task) -> String {
     match &task.completion {
         Completion::Boolean => "all_checks_pass".to_owned(),
-        Completion::Numeric(_) => task.completion_target(),
+        Completion::Numeric(_) => task.completion_target().into_owned(),
     }
 }
 
