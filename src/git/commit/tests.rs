@@ -400,14 +400,19 @@ async fn a_repository_without_reference_logs_is_read_back() {
 #[tokio::test]
 async fn a_change_of_the_same_size_in_the_same_instant_is_seen() {
     let repo = repo();
+    // What the clock of a coarse file system makes of two writes in a row.
+    repo.git(&["config", "core.trustCtime", "false"]);
+    let at = fs::metadata(repo.path("b")).unwrap().modified().unwrap() - Duration::from_secs(100);
+    let stamp = |path: &str| File::options().write(true).open(repo.path(path)).unwrap().set_modified(at).unwrap();
+    repo.write("a", "user\n");
+    stamp("a");
+    repo.git(&["commit", "-q", "-am", "user"]);
+    stamp(".git/index");
     let git = repo.open().await;
-    for n in 0..20 {
-        repo.write("a", format!("user {n:02}\n"));
-        repo.git(&["commit", "-q", "-am", "user"]);
-        repo.write("a", format!("task {n:02}\n"));
-        assert_eq!(committed(&git, commit(&git, &["~a"]).await.unwrap()).await, ["a"], "round {n}");
-        assert_eq!(repo.status(), "");
-    }
+    repo.write("a", "task\n");
+    stamp("a");
+    assert_eq!(committed(&git, commit(&git, &["~a"]).await.unwrap()).await, ["a"]);
+    assert_eq!(repo.git(&["show", "HEAD:a"]), "task");
 }
 
 #[tokio::test]
