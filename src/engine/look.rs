@@ -9,7 +9,6 @@ use crate::logic;
 use crate::model::{Event, RunId, State};
 use crate::plan::QueueFile;
 use crate::sys;
-use crate::sys::lock::{self, Holder};
 
 /// Returns what the journal and task.json say together.
 ///
@@ -17,13 +16,8 @@ use crate::sys::lock::{self, Holder};
 /// When task.json or the journal cannot be read.
 pub fn state(project: &Project) -> Result<State> {
     let journal = Journal::open_existing(&project.journal())?;
-    let is_running = is_running(project);
+    let is_running = project.is_running();
     state_of(project, journal.as_ref(), is_running)
-}
-
-/// Whether a run is under way. A lock that cannot be looked at counts as held.
-pub fn is_running(project: &Project) -> bool {
-    !matches!(lock::holder(&project.run_lock()), Ok(Holder::Nobody))
 }
 
 /// As [`state`], with an open journal; `is_running` says whether a run holds the lock.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use crate::config;
 use crate::model::Config;
 use crate::sys;
+use crate::sys::lock::{self, Holder};
 
 /// A project: its configuration and the places of `.autodev/`.
 #[derive(Clone, Debug)]
@@ -69,6 +70,11 @@ impl Project {
     /// The lock of the one run that may be under way.
     pub fn run_lock(&self) -> PathBuf {
         self.home.join("lock")
+    }
+
+    /// Whether a run is under way. A lock that cannot be looked at counts as held.
+    pub fn is_running(&self) -> bool {
+        !matches!(lock::holder(&self.run_lock()), Ok(Holder::Nobody))
     }
 
     /// The lock around each change of task.json.

@@ -129,7 +129,7 @@ impl Store {
     /// # Errors
     /// When the journal cannot be read.
     pub fn is_active_run(project: &Project, run: &str) -> Result<bool> {
-        if !super::look::is_running(project) {
+        if !project.is_running() {
             return Ok(false);
         }
         let Some(journal) = Journal::open_existing(&project.journal())? else { return Ok(false) };

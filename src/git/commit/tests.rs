@@ -402,7 +402,7 @@ async fn a_change_of_the_same_size_in_the_same_instant_is_seen() {
     let repo = repo();
     // What the clock of a coarse file system makes of two writes in a row.
     repo.git(&["config", "core.trustCtime", "false"]);
-    let at = fs::metadata(repo.path("b")).unwrap().modified().unwrap();
+    let at = fs::metadata(repo.path("b")).unwrap().modified().unwrap() - Duration::from_secs(100);
     let stamp = |path: &str| File::options().write(true).open(repo.path(path)).unwrap().set_modified(at).unwrap();
     repo.write("a", "user\n");
     stamp("a");
