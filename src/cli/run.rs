@@ -31,6 +31,9 @@ pub(super) struct RunArguments {
     /// Attempts per task before it is blocked (default: [run].max_retries)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_retries: Option<u32>,
+    /// Begin again after --max-tasks, so often in all (default: [run].max_epochs)
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
     /// Show every pending task and the beginning of its prompt; start no agent, change no task
     #[arg(long)]
     dry_run: bool,
@@ -46,6 +49,9 @@ pub(super) fn main(mut project: Project, arguments: &RunArguments) -> Result<i32
     }
     if let Some(n) = arguments.max_retries {
         config.run.max_retries = n;
+    }
+    if let Some(n) = arguments.epochs {
+        config.run.max_epochs = n;
     }
     for warning in &project.warnings {
         screen::note(&format!("warning: {warning}"));

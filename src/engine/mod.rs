@@ -222,7 +222,9 @@ impl Engine {
             ))?;
         }
         if run.max_epochs > 1 {
-            self.warn("[run].max_epochs is not acted on yet: the queue is worked through once".to_owned())?;
+            self.warn(
+                "an exhausted queue is not planned anew yet: further epochs only go on after max_tasks".to_owned(),
+            )?;
         }
         Ok(())
     }

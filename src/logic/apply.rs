@@ -69,6 +69,8 @@ fn fold(state: &mut State, event: &Event) {
         }
         EventKind::TaskOpened { task, title, base, base_commit, touched } => {
             state.parked.remove(task);
+            let per_epoch = state.run.settings.as_ref().map_or(1, |settings| settings.limits.max_tasks.max(1));
+            state.run.epoch = state.run.rounds / per_epoch + 1;
             state.run.rounds = state.run.rounds.saturating_add(1);
             state.active = Some(Box::new(Active {
                 task: task.clone(),

@@ -319,6 +319,14 @@ fn a_stopped_run_goes_on_where_it_was_with_all_attempts() {
 }
 
 #[test]
+fn an_epoch_that_ends_with_tasks_left_is_followed_by_the_next() {
+    let limits = Limits { max_tasks: 2, max_epochs: 2, ..limits(1) };
+    let played = play(&["a", "b", "c", "d", "e"], limits, &[]);
+    assert_eq!(played.attempts, ["a/1", "b/1", "c/1", "d/1"]);
+    assert_eq!(played.state.run.epoch, 2);
+}
+
+#[test]
 fn an_agent_that_was_stopped_by_hand_stops_the_run() {
     let played = play(&["a", "b"], limits(3), &[Turn::StoppedByHand]);
     assert_eq!((played.attempts.len(), played.state.run.exit_code), (1, Some(130)));

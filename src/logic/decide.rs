@@ -47,7 +47,7 @@ fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
     if let Some(next) = waiting(state, now) {
         return next;
     }
-    if state.run.rounds >= settings.limits.max_tasks {
+    if state.run.rounds >= rounds(&settings.limits) {
         return finish(state);
     }
     if settings.dry_run {
@@ -324,10 +324,15 @@ fn waiting_unless_stopped(state: &State, now: DateTime<Utc>) -> Option<Next> {
 }
 
 fn pause_between(state: &State, settings: &Settings, done: &TaskId, now: DateTime<Utc>) -> Option<EventKind> {
-    let Limits { delay_seconds, max_tasks, .. } = settings.limits;
+    let delay_seconds = settings.limits.delay_seconds;
     let more = state.tasks.iter().any(|t| &t.id != done && !t.status.passes && !t.status.blocked);
-    let goes_on = more && !is_halted(state) && state.run.rounds < max_tasks && delay_seconds > 0;
+    let goes_on = more && !is_halted(state) && state.run.rounds < rounds(&settings.limits) && delay_seconds > 0;
     goes_on.then(|| EventKind::Paused { until: later(now, delay_seconds), pause: Pause::NextTask })
+}
+
+/// How many tasks a run may begin: an epoch that ends with tasks left is followed by one that goes on with them.
+fn rounds(limits: &Limits) -> u32 {
+    limits.max_tasks.saturating_mul(limits.max_epochs)
 }
 
 fn later(now: DateTime<Utc>, seconds: u64) -> DateTime<Utc> {
