@@ -104,7 +104,7 @@ pub fn conclude(input: &Conclusion<'_>) -> (ProcessEnd, bool) {
 
 /// Returns a limit when our own time limit only cut off the agent's waiting for a service that refuses it.
 fn waiting_for_service(input: &Conclusion<'_>) -> Option<ProcessEnd> {
-    let error = input.digest.waiting.as_ref().filter(|e| e.class.is_limit())?;
+    let error = input.digest.waiting.as_ref().filter(|error| is_worth_waiting(error, input.changed_files))?;
     Some(ProcessEnd::Limited(limit(input.code, error)))
 }
 
@@ -122,12 +122,18 @@ fn typed(input: &Conclusion<'_>) -> Option<ProcessEnd> {
         Some(last) => last.error.as_ref().or(input.digest.errors.last()),
         None => input.digest.errors.last(),
     }?;
-    if error.class.is_limit() {
+    if is_worth_waiting(error, input.changed_files) {
         return Some(ProcessEnd::Limited(limit(input.code, error)));
     }
     let is_environment = error.class.is_environment() && !input.changed_files;
     is_environment
         .then(|| ProcessEnd::EnvError(EnvProblem { code: input.code, reason: digestor::shortened(&error.message) }))
+}
+
+/// Whether the service, not the agent, is to blame. A service that cannot be reached is waited for like one that refuses,
+/// unless the agent had got to work: a night without network must not block one task after the other.
+fn is_worth_waiting(error: &AgentError, changed_files: bool) -> bool {
+    error.class.is_limit() || (error.class == ErrorClass::Network && !changed_files)
 }
 
 fn limit(code: i32, error: &AgentError) -> Limit {
@@ -282,10 +288,19 @@ mod tests {
             let expected = EnvProblem { code: 1, reason: "why".into() };
             assert_eq!(case.conclude(), (ProcessEnd::EnvError(expected), false));
         }
-        for class in [ErrorClass::Context, ErrorClass::Network, ErrorClass::OwnLimit, ErrorClass::Other] {
+        for class in [ErrorClass::Context, ErrorClass::OwnLimit, ErrorClass::Other] {
             case.said = vec![tool(), last(false, Some(class))];
             assert_eq!(case.conclude(), (ProcessEnd::Exited { code: 1 }, false));
         }
+    }
+
+    #[test]
+    fn a_service_out_of_reach_is_waited_for_unless_the_agent_got_to_work() {
+        let mut case = Case::new(1);
+        case.said = vec![last(false, Some(ErrorClass::Network))];
+        assert!(matches!(case.conclude().0, ProcessEnd::Limited(_)));
+        case.changed = true;
+        assert_eq!(case.conclude(), (ProcessEnd::Exited { code: 1 }, false));
     }
 
     #[test]
@@ -356,6 +371,8 @@ mod tests {
         assert_eq!(case.conclude().0, ProcessEnd::Idle, "it went on meanwhile");
         case.cause = Cause::Wall;
         case.said = vec![retry(ErrorClass::Network)];
+        assert!(matches!(case.conclude().0, ProcessEnd::Limited(_)));
+        case.changed = true;
         assert_eq!(case.conclude().0, ProcessEnd::TimedOut);
         case.said = vec![last(true, None)];
         case.code = 0;
