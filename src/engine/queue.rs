@@ -36,6 +36,9 @@ pub struct QueueKeeper {
     trusted: PathBuf,
     /// Whether every task of the file is in its normal form, as tools that read it after a run expect.
     is_normal: bool,
+    /// [`Store::strangers`] when the state was last brought up to the file, unless the file has changed since. What this
+    /// process decides itself is on its way into the file and no difference, so only then is a comparison worth it.
+    agreed: Option<u64>,
     caps: Caps,
 }
 
@@ -48,7 +51,15 @@ impl QueueKeeper {
         let path = project.config.files.task_json.clone();
         let caps = caps(project);
         let file = QueueFile::load(&path, &caps)?;
-        Ok(Self { file, path, lock: project.queue_lock(), trusted: project.trusted_queue(), is_normal: false, caps })
+        Ok(Self {
+            file,
+            path,
+            lock: project.queue_lock(),
+            trusted: project.trusted_queue(),
+            is_normal: false,
+            agreed: None,
+            caps,
+        })
     }
 
     /// Returns the task with this id as it is in the file.
@@ -80,6 +91,7 @@ impl QueueKeeper {
         // Without a readable copy the statuses are still defended, by the journal.
         if let Ok(trusted) = QueueFile::load(&self.trusted, &self.caps) {
             let events = undone(self.file.defend(&trusted)?);
+            self.agreed = None;
             store.record(events)?;
         }
         self.refresh(store, Suspect::Agent)
@@ -101,8 +113,12 @@ impl QueueKeeper {
                 self.write(None)?;
             }
         }
-        events.extend(difference(self.file.queue(), &store.state));
-        store.record(events)
+        if self.agreed != Some(store.strangers()) {
+            events.extend(difference(self.file.queue(), &store.state));
+        }
+        store.record(events)?;
+        self.agreed = Some(store.strangers());
+        Ok(())
     }
 
     /// Reads the file again; a broken one is kept aside and replaced by what was last read.
@@ -117,6 +133,7 @@ impl QueueKeeper {
             Ok(file) => {
                 let trusted = std::mem::replace(&mut self.file, file);
                 self.is_normal = false;
+                self.agreed = None;
                 if suspect == Suspect::Agent {
                     events.extend(undone(self.file.defend(&trusted)?));
                 }
@@ -152,6 +169,7 @@ impl QueueKeeper {
             }
         }
         for (task, want, fields) in undone {
+            self.agreed = None;
             self.file.set_status(&task, &want)?;
             events.extend(fields.into_iter().map(|field| EventKind::QueueEditUndone { task: task.clone(), field }));
         }
@@ -167,6 +185,7 @@ impl QueueKeeper {
         if !std::mem::replace(&mut self.is_normal, true) {
             self.file.normalise();
         }
+        self.agreed = None;
         let pending = store.state.unsaved.clone();
         for (task, unsaved) in &pending {
             match self.file.apply(task, unsaved) {
@@ -196,6 +215,7 @@ impl QueueKeeper {
     /// When task.json or the journal cannot be written.
     pub fn reset_all(&mut self, store: &mut Store) -> Result<()> {
         self.file.reset(None);
+        self.agreed = None;
         if !self.file.is_changed() {
             return Ok(());
         }

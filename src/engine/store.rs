@@ -17,6 +17,7 @@ pub struct Store {
     pub state: State,
     run: RunId,
     version: i64,
+    strangers: u64,
     /// The projections.
     pub sinks: Sinks,
 }
@@ -29,7 +30,7 @@ impl Store {
     pub fn open(project: &Project, sinks: Sinks, run: RunId) -> Result<Self> {
         project.prepare()?;
         let journal = Journal::open(&project.journal())?;
-        let mut store = Self { journal, state: State::default(), run, version: 0, sinks };
+        let mut store = Self { journal, state: State::default(), run, version: 0, strangers: 0, sinks };
         store.version = store.journal.version()?;
         store.fold_new()?;
         Ok(store)
@@ -85,7 +86,13 @@ impl Store {
         for event in &fresh {
             self.fold(event);
         }
+        self.strangers += fresh.len() as u64;
         Ok(())
+    }
+
+    /// Returns how many events of other processes were folded in since this one began.
+    pub fn strangers(&self) -> u64 {
+        self.strangers
     }
 
     fn fold_new(&mut self) -> Result<()> {

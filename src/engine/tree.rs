@@ -61,11 +61,17 @@ impl Tree {
     }
 
     /// Returns a probe for idle detection: whether any file has changed since it was last asked.
+    /// The first stamp is taken beside the caller, who starts an agent meanwhile: in a large tree it takes a while.
     pub fn activity_probe(&self) -> Box<dyn FnMut() -> bool + Send> {
         let probe = self.scanner.probe();
-        let mut last = probe.stamp();
+        let first = probe.clone();
+        let mut first = Some(std::thread::spawn(move || first.stamp()));
+        let mut last = None;
         Box::new(move || {
-            let stamp = probe.stamp();
+            if let Some(first) = first.take() {
+                last = first.join().ok();
+            }
+            let stamp = Some(probe.stamp());
             std::mem::replace(&mut last, stamp) != stamp
         })
     }
