@@ -160,9 +160,12 @@ impl QueueKeeper {
 
     fn undo_status_edits(&mut self, store: &Store, events: &mut Vec<EventKind>) -> Result<()> {
         let mut undone: Vec<(TaskId, Status, Vec<StatusField>)> = Vec::new();
-        for task in &self.file.queue().tasks {
+        for (at, task) in self.file.queue().tasks.iter().enumerate() {
+            // Nearly always in the same place; looking for each would take the square of a long queue.
+            let here = store.state.tasks.get(at).filter(|known| known.id == task.id);
             // A task that the agent added has no status of ours: it starts as pending.
-            let want = store.state.task(&task.id).map(|known| known.status.clone()).unwrap_or_default();
+            let known = here.or_else(|| store.state.task(&task.id));
+            let want = known.map(|known| known.status.clone()).unwrap_or_default();
             let fields = differing(&task.status, &want);
             if !fields.is_empty() {
                 undone.push((task.id.clone(), want, fields));
