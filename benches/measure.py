@@ -27,6 +27,7 @@ import lab
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/measurements.md"
 GIB = 1 << 30
+SHM = pathlib.Path("/dev/shm")
 # A file counts as at rest when it has not changed for about 2 s; before that every scan reads it again.
 REST = 3.0
 
@@ -39,8 +40,12 @@ class Bench:
         self.autodev = options.autodev.resolve()
         self.reference = options.reference.absolute() if options.reference else None
         self.bin = directory / "bin"
-        lab.executable(self.bin / "codex", lab.AGENT)
+        self.employ(lab.NEW_FILE)
         self.env = lab.environment(directory / "home", [self.bin])
+
+    def employ(self, file):
+        """Makes the agent write that file."""
+        lab.executable(self.bin / "codex", lab.AGENT.replace("FILE", file))
 
     def programs(self):
         """The two runners by name."""
@@ -52,7 +57,7 @@ class Bench:
     def run(self, argv, cwd, name="last", **more):
         """Runs a command that must succeed."""
         log = self.dir / f"{name}.log"
-        ran = lab.run(argv, cwd, self.env, log=log, **more)
+        ran = lab.run(argv, cwd, self.env, log=log, realtime=self.options.realtime, **more)
         if ran.code != 0:
             tail = log.read_bytes()[-2000:].decode(errors="replace")
             raise SystemExit(f"{argv} in {cwd} ended with {ran.code}:\n{tail}")
@@ -82,7 +87,7 @@ def section_machine(bench):
 def section_startup(bench):
     """`--version`, the whole process, beside /bin/true (what starting any process costs here)."""
     works = {"/bin/true": ["/bin/true"]} | {name: [program, "--version"] for name, program in bench.programs().items()}
-    call = lambda argv: lambda: lab.run(argv, bench.dir, bench.env).wall
+    call = lambda argv: lambda: lab.run(argv, bench.dir, bench.env, realtime=bench.options.realtime).wall
     lab.interleaved(3, {name: call(argv) for name, argv in works.items()})
     found = lab.interleaved(bench.options.runs * 8, {name: call(argv) for name, argv in works.items()})
     label = {"/bin/true": "`/bin/true`", "autodev": "`autodev --version`", "reference": "reference `--version`"}
@@ -188,14 +193,27 @@ def require_done(path, tasks):
 
 
 def section_tasks(bench):
-    """Whole runs in a fresh project, one commit per task."""
-    plan = {50: 5, 200: 3, 800: 2}
+    """Whole runs in a fresh project, one commit per task, on the disk and in memory."""
+    plan = [(50, lab.NEW_FILE, 5), (200, lab.NEW_FILE, 3), (800, lab.NEW_FILE, 1), (50, lab.SAME_FILE, 3),
+            (800, lab.SAME_FILE, 1)]
     if bench.options.many_tasks:
-        plan[5000] = 1
+        plan += [(5000, lab.NEW_FILE, 1), (5000, lab.SAME_FILE, 1)]
+    text = "On the file system named above:\n\n" + task_rows(bench, plan, bench.dir)
+    if SHM.is_dir():
+        with tempfile.TemporaryDirectory(prefix="autodev-bench-", dir=SHM) as memory:
+            text += "\n\nIn memory (tmpfs), where a sync and a new file cost nothing:\n\n"
+            text += task_rows(bench, plan, pathlib.Path(memory))
+    bench.employ(lab.NEW_FILE)
+    return text + "\n\n" + bare_costs(bench)
+
+
+def task_rows(bench, plan, directory):
     rows = []
-    for tasks, runs in plan.items():
+    for tasks, file, runs in plan:
+        bench.employ(file)
+
         def one(program):
-            path = lab.project(bench.dir / "queue", tasks, env=bench.env)
+            path = lab.project(directory / "queue", tasks, env=bench.env)
             ran = bench.run([program, "run"], path, "run")
             require_done(path, tasks)
             commits = int(lab.output(["git", "rev-list", "--count", "HEAD"], path, bench.env))
@@ -207,13 +225,12 @@ def section_tasks(bench):
         # The reference grows with the square of the queue: 5000 tasks would take it hours.
         programs = {name: program for name, program in bench.programs().items() if name == "autodev" or tasks <= 800}
         found = lab.interleaved(runs, {name: (lambda program=program: one(program)) for name, program in programs.items()})
-        row = [f"{tasks}"]
+        row = [f"{tasks}, each {'adds a file' if file == lab.NEW_FILE else 'changes the same file'}"]
         for name in ("autodev", "reference"):
             row += [lab.shown([wall for wall, _ in found.get(name, [])]), lab.shown([cpu for _, cpu in found.get(name, [])])]
         rows.append(row)
         print(f"  {row}", file=sys.stderr)
-    head = ["tasks", "autodev, ms per task", "CPU", "reference, ms per task", "CPU"]
-    return lab.table(head, rows) + "\n\n" + bare_costs(bench)
+    return lab.table(["tasks", "autodev, ms per task", "CPU, ms", "reference, ms per task", "CPU, ms"], rows)
 
 
 def bare_costs(bench):
@@ -305,6 +322,8 @@ SECTIONS = {
     "tests": section_tests,
 }
 LONG = {"build", "tests"}
+# Those that --realtime is for.
+FIRST = {"startup", "snapshot", "snapshot-in-runs", "tasks"}
 
 
 def write(name, text):
@@ -334,6 +353,8 @@ def parse():
     parser.add_argument("--million", action="store_true", help="snapshot: also 1,000,000 files")
     parser.add_argument("--drop-caches", action="store_true", help="snapshot: also with an empty page cache (root)")
     parser.add_argument("--many-tasks", action="store_true", help="tasks: also 5000 (autodev only)")
+    parser.add_argument("--realtime", action="store_true",
+                        help="start, snapshot, tasks: run what is measured before all other processes (SCHED_RR, root)")
     parser.add_argument("--noise", type=int, default=GIB, help="memory: bytes that the agent prints (1 GiB)")
     parser.add_argument("--build", action="store_true", help="also measure the debug build")
     parser.add_argument("--tests", action="store_true", help="also measure the test suite")
@@ -354,7 +375,8 @@ def main():
         for name in names:
             before, began = lab.load(), time.strftime("%Y-%m-%d %H:%M", time.gmtime())
             text = SECTIONS[name](bench)
-            text += f"\n\n<sub>{began} UTC, commit {commit()}, load average before {before}, after {lab.load()}</sub>"
+            how = ", measured processes with SCHED_RR" if options.realtime and name in FIRST else ""
+            text += f"\n\n<sub>{began} UTC, commit {commit()}, load average before {before}, after {lab.load()}{how}</sub>"
             print(f"## {name}\n\n{text}\n", flush=True)
             if options.write:
                 write(name, text)
