@@ -1,7 +1,7 @@
 //! The effect `RunAttempt`: one agent, from the snapshot before to the snapshot after.
 
 use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use chrono::Local;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::Engine;
+use super::ear::{Ear, create_log};
 use super::live::Live;
 use super::queue::Suspect;
 use crate::backend::{Patterns, Purpose, Request};
@@ -20,7 +21,7 @@ use crate::model::{
 };
 use crate::prompt::{self, PromptInput};
 use crate::sys;
-use crate::sys::fs::{Context as _, Durability, PathError, write_atomic};
+use crate::sys::fs::{Durability, write_atomic};
 use crate::sys::killpoint;
 use crate::sys::proc::{self, Happening, Idle, Spec};
 
@@ -148,7 +149,8 @@ impl Engine {
         let log_made = log.metadata().map_or(i64::MAX, |made| made.ctime() * 1_000_000_000 + made.ctime_nsec());
         let parser = self.backend.parser();
         let patterns = self.patterns()?;
-        let live = RefCell::new(Live::new(&mut self.store, effect, parser, patterns, log, log_path.to_path_buf()));
+        let ear = Ear::new(parser, patterns, log, log_path.to_path_buf());
+        let live = RefCell::new(Live::new(&mut self.store, effect, ear));
         let mut on = |happening: Happening<'_>| live.borrow_mut().happen(&happening);
         let beat_every = self.project.config.run.heartbeat_interval;
         let begun = std::time::Instant::now();
@@ -187,8 +189,7 @@ impl Engine {
             }
         };
         live.end(ended.code);
-        let patterns = live.pattern_results();
-        let Live { digestor, tail, log_failure, failure, .. } = live;
+        let Live { ear, failure, .. } = live;
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -197,7 +198,8 @@ impl Engine {
         let failed = ended.code != 0;
         let is_touched = !changed.is_empty() || (failed && self.tree.is_touched_since(log_made)?);
         let config = &self.project.config;
-        let last_lines: Vec<String> = tail.text().lines().map(str::to_owned).collect();
+        let (last_lines, patterns) = (ear.last_lines(), ear.pattern_results());
+        let Ear { digestor, log_failure, .. } = ear;
         let (end, is_ok) = classify::conclude(&Conclusion {
             code: ended.code,
             cause: cause(ended.cause),
@@ -308,7 +310,7 @@ impl Ran {
 }
 
 /// Returns what beats every so many seconds; 0 is never.
-fn heartbeat(every_seconds: u64) -> Option<Interval> {
+pub(super) fn heartbeat(every_seconds: u64) -> Option<Interval> {
     let every = Duration::from_secs(every_seconds);
     let first = Instant::now().checked_add(every).filter(|_| every_seconds > 0)?;
     let mut beats = tokio::time::interval_at(first, every);
@@ -318,21 +320,15 @@ fn heartbeat(every_seconds: u64) -> Option<Interval> {
 }
 
 /// Waits until the next heartbeat; for ever when there is none.
-async fn beat(beats: Option<&mut Interval>) {
+pub(super) async fn beat(beats: Option<&mut Interval>) {
     match beats {
         Some(beats) => drop(beats.tick().await),
         None => std::future::pending().await,
     }
 }
 
-fn create_log(path: &Path) -> Result<File, PathError> {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).at("create", dir)?;
-    }
-    OpenOptions::new().create(true).append(true).open(path).at("create", path)
-}
-
-fn cause(cause: proc::Cause) -> Cause {
+/// Why a process is over, in the words of the classifier.
+pub(super) fn cause(cause: proc::Cause) -> Cause {
     match cause {
         proc::Cause::Itself => Cause::Itself,
         proc::Cause::Wall => Cause::Wall,

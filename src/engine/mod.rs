@@ -4,10 +4,12 @@
 //! comes next until there is nothing more. Each thing it does is journaled before and after. One task at a time, in
 //! the project's own directory.
 
+mod ask;
 mod attempt;
 pub mod backup;
 pub mod check;
 pub mod demo;
+mod ear;
 mod integrate;
 mod live;
 pub mod look;
@@ -15,6 +17,7 @@ mod preview;
 pub mod project;
 pub mod queue;
 mod recovery;
+mod reflect;
 pub mod reopen;
 pub mod signals;
 pub mod sinks;
@@ -30,7 +33,7 @@ use crate::backend::{self, Backend, Invocation, Version};
 use crate::config;
 use crate::git::Git;
 use crate::logic::{self, Next};
-use crate::model::{BackendName, BlockAction, Digest, Effect, EventKind, Limits, RunStart, Settings};
+use crate::model::{BackendName, BlockAction, Digest, Effect, EventKind, Limits, ReflectionLimits, RunStart, Settings};
 use crate::sys;
 use crate::sys::guard;
 use crate::sys::lock::{LockNote, RunLock};
@@ -173,6 +176,8 @@ impl Engine {
             Effect::OpenTask { task } => self.open_task(&task).await,
             Effect::RunAttempt { attempt } => self.run_attempt(attempt).await,
             Effect::Verify { attempt } => self.verify(attempt).await,
+            Effect::Reflect { attempt } => self.reflect(attempt).await,
+            Effect::Replan { epoch } => self.replan(epoch).await,
             Effect::Commit { attempt } => self.commit(attempt).await,
             Effect::Salvage => self.salvage().await,
             Effect::Wait { until } => self.wait(until).await,
@@ -187,7 +192,7 @@ impl Engine {
             limits: Limits {
                 max_retries: config.run.max_retries,
                 max_tasks: config.run.max_tasks,
-                max_epochs: config.run.max_epochs,
+                max_epochs: if options.dry_run { 1 } else { config.run.max_epochs },
                 delay_seconds: config.run.delay_between_tasks,
                 no_progress_threshold: config.circuit_breaker.no_progress_threshold,
                 repeated_error_threshold: config.circuit_breaker.repeated_error_threshold,
@@ -196,6 +201,10 @@ impl Engine {
             commits: config.git.auto_commit && self.git.is_some(),
             on_block: if self.git.is_some() { config.git.on_block } else { BlockAction::Keep },
             dry_run: options.dry_run,
+            reflection: ReflectionLimits {
+                is_enabled: config.reflection.enabled,
+                max_refinements: config.reflection.max_refinements_per_task,
+            },
         }
     }
 
@@ -220,11 +229,6 @@ impl Engine {
                 "running as root: claude gets permission mode {mode} and may be refused every edit; run as another user, \
                  or in a container set IS_SANDBOX=1 and [run.root_mode].disable_skip_permissions = false"
             ))?;
-        }
-        if run.max_epochs > 1 {
-            self.warn(
-                "an exhausted queue is not planned anew yet: further epochs only go on after max_tasks".to_owned(),
-            )?;
         }
         Ok(())
     }

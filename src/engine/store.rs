@@ -157,6 +157,8 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::CommitStarted { .. }
         | EventKind::TaskCompleted { .. }
         | EventKind::TaskBlocked { .. }
+        | EventKind::Replanned { .. }
+        | EventKind::Planned { .. }
         | EventKind::SalvageStarted { .. }
         | EventKind::Salvaged { .. }
         | EventKind::TaskReopened { .. }
@@ -177,6 +179,11 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::AttemptEnded { .. }
         | EventKind::GateStarted { .. }
         | EventKind::GateCancelled { .. }
+        | EventKind::AskStarted { .. }
+        | EventKind::AskEnded { .. }
+        | EventKind::Reflected { .. }
+        | EventKind::EpochEnded { .. }
+        | EventKind::ReplanStarted { .. }
         | EventKind::AttemptFailed { .. }
         | EventKind::Paused { .. }
         | EventKind::PauseEnded

@@ -4,8 +4,8 @@ use chrono::SecondsFormat;
 
 use super::feed;
 use crate::model::{
-    Active, AttemptReport, Event, EventKind, Failure, HistoryEntry, JournalNote, Parked, Pause, Phase, ProcessEnd,
-    RelPath, RunState, RunStatus, State, Status, TaskId, TaskState, Verdict,
+    Active, AttemptReport, Event, EventKind, Failure, HistoryEntry, JournalNote, LeftBlocked, Parked, Pause, Phase,
+    Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status, TaskId, TaskState, Verdict,
 };
 
 /// How many failures the next prompt can show.
@@ -34,6 +34,10 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> State {
 fn fold(state: &mut State, event: &Event) {
     match &event.kind {
         EventKind::RunStarted(start) => {
+            // What an earlier epoch left blocked counts for the run that goes on after a crash, and for no later one.
+            if state.run.exit_code.is_some() {
+                state.left_blocked.clear();
+            }
             state.run = RunState {
                 id: event.run.clone(),
                 status: RunStatus::Starting,
@@ -69,8 +73,6 @@ fn fold(state: &mut State, event: &Event) {
         }
         EventKind::TaskOpened { task, title, base, base_commit, touched } => {
             state.parked.remove(task);
-            let per_epoch = state.run.settings.as_ref().map_or(1, |settings| settings.limits.max_tasks.max(1));
-            state.run.epoch = state.run.rounds / per_epoch + 1;
             state.run.rounds = state.run.rounds.saturating_add(1);
             state.active = Some(Box::new(Active {
                 task: task.clone(),
@@ -84,6 +86,7 @@ fn fold(state: &mut State, event: &Event) {
                 repeated: None,
                 limited: None,
                 infra: 0,
+                reflection: None,
                 failures: Vec::new(),
                 usage: crate::model::Usage::default(),
                 phase: Phase::Ready,
@@ -117,12 +120,111 @@ fn fold(state: &mut State, event: &Event) {
         EventKind::TaskCompleted { .. } | EventKind::TaskBlocked { .. } | EventKind::TaskDropped { .. } => {
             close_task(state, event);
         }
+        EventKind::AskStarted { effect: _, inquiry, .. } => {
+            state.run.effects = state.run.effects.saturating_add(1);
+            state.run.asking = Some(inquiry.clone());
+            if state.run.status.is_active() {
+                state.run.status = RunStatus::Waiting;
+                state.run.message = format!("Asking {}: {}", state.run.backend, inquiry.word());
+            }
+        }
+        EventKind::AskEnded { report, .. } => {
+            state.run.asking = None;
+            state.run.usage = state.run.usage.plus(report.usage);
+        }
+        EventKind::EpochEnded { .. } | EventKind::ReplanStarted { .. } | EventKind::Replanned { .. } => {
+            fold_epoch(state, event);
+        }
+        EventKind::Planned { placement, .. } => {
+            if *placement == Placement::Replaced {
+                state.left_blocked.clear();
+            }
+        }
         EventKind::QueueEditUndone { .. }
         | EventKind::QueueBroken { .. }
         | EventKind::Note { .. }
         | EventKind::Unknown => {}
+        EventKind::Paused { until, pause } if state.active.is_none() => pause_between(&mut state.run, *until, pause),
         _ => fold_cycle(state, event),
     }
+}
+
+/// The end of an epoch and the beginning of the next one.
+fn fold_epoch(state: &mut State, event: &Event) {
+    match &event.kind {
+        EventKind::EpochEnded { epoch, .. } => next_epoch(&mut state.run, *epoch),
+        EventKind::ReplanStarted { effect, epoch } => {
+            state.run.effects = state.run.effects.saturating_add(1);
+            state.run.status = RunStatus::Waiting;
+            state.run.message = format!("Epoch {epoch} is done: planning what is left");
+            state.replanning = Some((effect.clone(), *epoch));
+        }
+        EventKind::Replanned { epoch, outcome, .. } => {
+            state.replanning = None;
+            end_replanning(state, *epoch, outcome);
+        }
+        _ => {}
+    }
+}
+
+fn end_replanning(state: &mut State, epoch: u32, outcome: &Replan) {
+    match outcome {
+        Replan::New { replaces, .. } => {
+            let left = state.tasks.iter().filter(|task| task.status.blocked && !task.status.passes);
+            let left = left.filter(|task| !replaces.contains(&task.id)).map(|task| LeftBlocked {
+                id: task.id.clone(),
+                title: task.title.clone(),
+                reason: task.status.block_reason.clone(),
+                epoch,
+            });
+            state.left_blocked.retain(|task| !replaces.contains(&task.id));
+            state.left_blocked.extend(left);
+            // An id may come again for another task, which has no work behind it yet. Salvages stay in git.
+            state.parked.clear();
+            state.run.limited = None;
+            next_epoch(&mut state.run, epoch);
+        }
+        Replan::Nothing => state.run.exhausted = Some("nothing new to plan".to_owned()),
+        Replan::NoSource => {
+            state.run.exhausted = Some("the queue does not say what it was planned from".to_owned());
+        }
+        Replan::Limited { refusal } => state.run.refusal = Some(refusal.clone()),
+        Replan::Stopped => {
+            if state.run.stop.is_none() {
+                state.run.stop = Some("an interrupt of the agent".to_owned());
+            }
+        }
+        Replan::Failed { reason } => {
+            state.run.env_problem = Some(format!("epoch {epoch} is done, but planning the next one failed: {reason}"));
+        }
+    }
+}
+
+fn next_epoch(run: &mut RunState, epoch: u32) {
+    run.epoch = epoch.saturating_add(1);
+    run.rounds = 0;
+    run.status = RunStatus::Starting;
+    run.message = format!("Epoch {}", run.epoch);
+}
+
+/// A pause without a task at work: before the next task, or for a service that refuses to plan anew.
+fn pause_between(run: &mut RunState, until: chrono::DateTime<chrono::Utc>, pause: &Pause) {
+    run.pause = Some((until, pause.clone()));
+    match pause {
+        Pause::Retry | Pause::NextTask | Pause::Recheck => run.status = RunStatus::RetryWait,
+        Pause::Limit { reason, .. } => {
+            wait_for_limit(run, until, reason);
+            run.refusal = None;
+            let (count, since) = run.limited.unwrap_or((0, run.updated_at.unwrap_or(until)));
+            run.limited = Some((count.saturating_add(1), since));
+        }
+    }
+}
+
+fn wait_for_limit(run: &mut RunState, until: chrono::DateTime<chrono::Utc>, reason: &str) {
+    run.status = RunStatus::Waiting;
+    let until_text = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+    run.message = format!("Waiting until {until_text}: {reason}");
 }
 
 /// The events of one attempt cycle, which all need an active task.
@@ -185,7 +287,8 @@ fn fold_cycle(state: &mut State, event: &Event) {
             run.gate_cut = run.stop.is_some();
             back_to_attempted(active);
         }
-        EventKind::AttemptFailed { task, attempt, code, summary, errors, changed, .. } => {
+        EventKind::Reflected { reflection, .. } => active.reflection = Some(reflection.clone()),
+        EventKind::AttemptFailed { task, attempt, code, summary, errors, changed, notes, .. } => {
             let gate = match &active.phase {
                 Phase::Verified { gate, .. } => Some(gate.clone()),
                 _ => None,
@@ -199,7 +302,10 @@ fn fold_cycle(state: &mut State, event: &Event) {
             run.message = format!("Attempt {attempt} of {task} failed: {summary}");
             let pending = unsaved.entry(task.clone()).or_default();
             pending.history.push(history(*attempt, "failed", *code, summary, changed, errors));
-            pending.journal.push(note(task, "failed", summary, &[]));
+            pending.journal.push(note(task, "failed", summary, notes));
+            if let Some(Reflection::Applied { refinement, .. }) = active.reflection.take() {
+                pending.refinement = Some(refinement);
+            }
         }
         EventKind::Paused { until, pause } => {
             pause_run(run, active, *until, pause);
@@ -344,9 +450,7 @@ fn pause_run(run: &mut RunState, active: &mut Active, until: chrono::DateTime<ch
             back_to_attempted(active);
         }
         Pause::Limit { reason, .. } => {
-            run.status = RunStatus::Waiting;
-            let until_text = until.to_rfc3339_opts(SecondsFormat::Secs, true);
-            run.message = format!("Waiting until {until_text}: {reason}");
+            wait_for_limit(run, until, reason);
             let (count, since) = active.limited.unwrap_or((0, run.updated_at.unwrap_or(until)));
             active.limited = Some((count.saturating_add(1), since));
             active.phase = Phase::Ready;

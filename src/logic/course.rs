@@ -6,9 +6,11 @@ use proptest::prelude::*;
 use super::{Next, apply, decide};
 use crate::model::{
     AttemptReport, BlockAction, Change, ChangeKind, CheckResult, Effect, EffectId, EnvProblem, Event, EventKind,
-    GateReport, Limit, Limits, Outcome, ProcessEnd, RelPath, RunId, RunStart, Settings, State, TaskId, TaskState,
-    Usage, Verdict,
+    GateReport, Limit, Limits, Outcome, ProcessEnd, Reflection, ReflectionLimits, RelPath, Replan, RunId, RunStart,
+    Settings, State, TaskId, TaskState, Usage, Verdict,
 };
+
+mod epochs;
 
 /// What the world does with one attempt.
 #[derive(Clone, Debug)]
@@ -34,7 +36,13 @@ struct Played {
 }
 
 fn settings(limits: Limits) -> Settings {
-    Settings { limits, commits: true, on_block: BlockAction::Salvage, dry_run: false }
+    Settings {
+        limits,
+        commits: true,
+        on_block: BlockAction::Salvage,
+        dry_run: false,
+        reflection: ReflectionLimits::default(),
+    }
 }
 
 fn limits(max_retries: u32) -> Limits {
@@ -54,6 +62,9 @@ struct World {
     waited: TimeDelta,
     attempts: Vec<String>,
     turn: Option<Turn>,
+
+    reflection: Reflection,
+    plans: Vec<Replan>,
 }
 
 impl World {
@@ -65,6 +76,9 @@ impl World {
             waited: TimeDelta::zero(),
             attempts: Vec::new(),
             turn: None,
+
+            reflection: Reflection::Skipped { reason: "no JSON".into() },
+            plans: Vec::new(),
         };
         world.start(settings);
         let briefs: Vec<TaskState> =
@@ -163,6 +177,13 @@ impl World {
                 };
                 self.record(vec![EventKind::CommitStarted { effect: id, attempt }, end]);
             }
+            Effect::Reflect { attempt } => {
+                let task = self.state.active.as_ref().unwrap().task.clone();
+
+                let reflection = self.reflection.clone();
+                self.record(vec![EventKind::Reflected { task, attempt, reflection }]);
+            }
+            Effect::Replan { epoch } => self.replan(id, epoch),
             Effect::Salvage => self.record(vec![
                 EventKind::SalvageStarted { effect: id.clone() },
                 EventKind::Salvaged {
@@ -354,10 +375,17 @@ proptest! {
         retries in 1u32..5,
         tasks_limit in 1u32..6,
         delay in 0u64..3,
+        max_epochs in 1u32..4,
+        is_enabled in any::<bool>(),
+        plans in proptest::collection::vec(epochs::replan(), 0..4),
     ) {
         let names = ["a", "b", "c", "d", "e"];
-        let limits = Limits { max_retries: retries, max_tasks: tasks_limit, delay_seconds: delay, ..Limits::default() };
-        let played = play(names.get(..count).unwrap_or_default(), limits, &turns);
+        let limits =
+            Limits { max_retries: retries, max_tasks: tasks_limit, max_epochs, delay_seconds: delay, ..Limits::default() };
+        let reflection = ReflectionLimits { is_enabled, max_refinements: 2 };
+        let mut world = World::new(names.get(..count).unwrap_or_default(), Settings { reflection, ..settings(limits) });
+        world.plans = plans;
+        let played = world.play(&turns);
         let state = &played.state;
         // Nothing is done that was not proved, and nothing is both.
         for task in &state.tasks {
@@ -367,15 +395,17 @@ proptest! {
         prop_assert!(state.tasks.iter().filter(|t| t.status.passes).count() <= passed);
         prop_assert!(state.unsaved.is_empty(), "everything is written before the end");
         prop_assert!(state.run.rounds <= tasks_limit);
+        prop_assert!(state.run.epoch <= max_epochs);
         // Attempts that count are bounded per task.
         for name in names {
             let failed = played.events.iter().filter(|e| matches!(&e.kind, EventKind::AttemptFailed { task, .. } if task.as_str() == name)).count();
-            prop_assert!(failed <= retries as usize, "{name}: {failed}");
+            prop_assert!(failed <= (retries * max_epochs) as usize, "{name}: {failed}");
         }
         // The state is nothing but its events.
         prop_assert_eq!(&super::replay(&played.events), state);
         let code = state.run.exit_code.unwrap();
         prop_assert!([0, 1, 2, 130].contains(&code));
-        prop_assert_eq!(code == 2, state.has_blocked() && state.run.stop.is_none() && state.run.env_problem.is_none());
+        let is_blocked = state.has_blocked() || !state.left_blocked.is_empty();
+        prop_assert_eq!(code == 2, is_blocked && state.run.stop.is_none() && state.run.env_problem.is_none());
     }
 }

@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::breaker::give_up;
 use super::limit::{self, Wait};
 use crate::model::{
-    Active, AttemptReport, BlockAction, Effect, EventKind, GateReport, Limits, Pause, Phase, ProcessEnd, RelPath,
-    RunStatus, Settings, State, TaskId, Verdict,
+    Active, AttemptReport, BlockAction, Effect, EventKind, GateReport, Limit, Pause, Phase, ProcessEnd, Reflection,
+    RelPath, RunStatus, Settings, State, TaskId, Verdict,
 };
 
 /// A check that cannot be made is tried this often without an agent before the attempt counts as failed.
@@ -47,10 +47,10 @@ fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
     if let Some(next) = waiting(state, now) {
         return next;
     }
-    if state.run.rounds >= rounds(&settings.limits) {
-        return finish(state);
-    }
     if settings.dry_run {
+        if state.run.rounds >= settings.limits.max_tasks {
+            return finish(state);
+        }
         let unseen = |t: &&crate::model::TaskState| {
             !t.status.passes && !t.status.blocked && !state.run.previewed.contains(&t.id)
         };
@@ -60,8 +60,51 @@ fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
         };
     }
     match state.next_pending() {
-        Some(task) => Next::Perform(Effect::OpenTask { task: task.id.clone() }),
-        None => finish(state),
+        Some(task) if state.run.rounds < settings.limits.max_tasks => {
+            Next::Perform(Effect::OpenTask { task: task.id.clone() })
+        }
+        _ if state.run.epoch >= settings.limits.max_epochs || state.run.exhausted.is_some() => finish(state),
+        Some(_) => Next::Record(vec![end_of_epoch(state)]),
+        None => replan(state, settings, now),
+    }
+}
+
+fn end_of_epoch(state: &State) -> EventKind {
+    let count = |is: fn(&crate::model::Status) -> bool| {
+        u32::try_from(state.tasks.iter().filter(|task| is(&task.status)).count()).unwrap_or(u32::MAX)
+    };
+    EventKind::EpochEnded {
+        epoch: state.run.epoch,
+        completed: count(|status| status.passes),
+        blocked: count(|status| status.blocked && !status.passes),
+        pending: count(|status| !status.blocked && !status.passes),
+    }
+}
+
+/// Plans anew, or waits for the service that refused to.
+fn replan(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
+    let Some(refusal) = &state.run.refusal else {
+        return Next::Perform(Effect::Replan { epoch: state.run.epoch });
+    };
+    let (count, since) = state.run.limited.unwrap_or((0, now));
+    wait_for(state, settings, refusal, count, since, now)
+}
+
+fn wait_for(
+    state: &State,
+    settings: &Settings,
+    refusal: &Limit,
+    count: u32,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Next {
+    let spread = spread(state.run.id.as_str(), count);
+    match limit::wait(refusal, count, since, now, settings.limits.rate_limit_cooldown, spread) {
+        Wait::Until(until, is_stated) => {
+            let pause = Pause::Limit { reason: refusal.reason.clone(), is_stated };
+            Next::Record(vec![EventKind::Paused { until, pause }])
+        }
+        Wait::GiveUp(reason) => Next::Record(vec![EventKind::EnvProblemFound { reason }]),
     }
 }
 
@@ -118,15 +161,7 @@ fn attempted(
                 return finish(state);
             }
             let (count, since) = active.limited.unwrap_or((0, now));
-            let cooldown = settings.limits.rate_limit_cooldown;
-            let spread = spread(state.run.id.as_str(), count);
-            match limit::wait(refusal, count, since, now, cooldown, spread) {
-                Wait::Until(until, is_stated) => {
-                    let pause = Pause::Limit { reason: refusal.reason.clone(), is_stated };
-                    Next::Record(vec![EventKind::Paused { until, pause }])
-                }
-                Wait::GiveUp(reason) => Next::Record(vec![EventKind::EnvProblemFound { reason }]),
-            }
+            wait_for(state, settings, refusal, count, since, now)
         }
         ProcessEnd::EnvError(problem) => {
             Next::Record(vec![EventKind::EnvProblemFound { reason: problem.reason.clone() }])
@@ -197,6 +232,19 @@ fn fail(
     changed: Vec<RelPath>,
     now: DateTime<Utc>,
 ) -> Next {
+    let mut after = active.clone();
+    after.charged = after.charged.saturating_add(1);
+    let goes_on = give_up(&after, &settings.limits).is_none() && !is_halted(state);
+    let (summary, notes) = match &active.reflection {
+        None if goes_on && is_worth_reflection(settings, active, code, &changed) => {
+            return Next::Perform(Effect::Reflect { attempt });
+        }
+        Some(Reflection::Applied { refinement, .. }) => {
+            let reflected = Some(refinement.summary.clone()).filter(|text| !text.is_empty());
+            (reflected.unwrap_or(summary), refinement.learning_notes.clone())
+        }
+        Some(Reflection::Skipped { .. }) | None => (summary, Vec::new()),
+    };
     let gate = match &active.phase {
         Phase::Verified { gate, .. } => Some(gate.clone()),
         _ => None,
@@ -208,18 +256,24 @@ fn fail(
         code,
         summary,
         errors,
-        notes: Vec::new(),
+        notes,
         changed,
         gate,
     }];
-    let mut after = active.clone();
-    after.charged = after.charged.saturating_add(1);
-    let goes_on = give_up(&after, &settings.limits).is_none() && !is_halted(state);
     if goes_on && settings.limits.delay_seconds > 0 {
         let until = later(now, settings.limits.delay_seconds);
         records.push(EventKind::Paused { until, pause: Pause::Retry });
     }
     Next::Record(records)
+}
+
+/// Whether a failed attempt that is followed by another one is reflected on: there is something to learn from, and the
+/// task has not been refined too often (section 13 of the reference's description).
+fn is_worth_reflection(settings: &Settings, active: &Active, code: i32, changed: &[RelPath]) -> bool {
+    let refined = active.spec.as_ref().map_or(0, |task| task.refinement_count);
+    settings.reflection.is_enabled
+        && refined < settings.reflection.max_refinements
+        && (code == VERIFICATION_FAILED || !changed.is_empty())
 }
 
 #[expect(clippy::too_many_arguments, reason = "all facts of the event")]
@@ -326,13 +380,9 @@ fn waiting_unless_stopped(state: &State, now: DateTime<Utc>) -> Option<Next> {
 fn pause_between(state: &State, settings: &Settings, done: &TaskId, now: DateTime<Utc>) -> Option<EventKind> {
     let delay_seconds = settings.limits.delay_seconds;
     let more = state.tasks.iter().any(|t| &t.id != done && !t.status.passes && !t.status.blocked);
-    let goes_on = more && !is_halted(state) && state.run.rounds < rounds(&settings.limits) && delay_seconds > 0;
+    let is_last = state.run.rounds >= settings.limits.max_tasks && state.run.epoch >= settings.limits.max_epochs;
+    let goes_on = more && !is_halted(state) && !is_last && delay_seconds > 0;
     goes_on.then(|| EventKind::Paused { until: later(now, delay_seconds), pause: Pause::NextTask })
-}
-
-/// How many tasks a run may begin: an epoch that ends with tasks left is followed by one that goes on with them.
-fn rounds(limits: &Limits) -> u32 {
-    limits.max_tasks.saturating_mul(limits.max_epochs)
 }
 
 fn later(now: DateTime<Utc>, seconds: u64) -> DateTime<Utc> {
@@ -352,6 +402,7 @@ fn spread(run: &str, count: u32) -> u64 {
 fn finish(state: &State) -> Next {
     let run = &state.run;
     let counts = format!("{} completed, {} blocked", run.completed, run.blocked);
+    let after = run.exhausted.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     let (status, exit_code, message) = if let Some(signal) = &run.stop {
         (RunStatus::Interrupted, 130, format!("Stopped by {signal}: {counts}"))
     } else if let Some(reason) = &run.env_problem {
@@ -360,11 +411,15 @@ fn finish(state: &State) -> Next {
         let (status, exit_code) = if state.has_blocked() { (RunStatus::Blocked, 2) } else { (RunStatus::Completed, 0) };
         (status, exit_code, format!("Dry run: {} shown, nothing was changed", run.rounds))
     } else if state.has_blocked() {
-        (RunStatus::Blocked, 2, format!("Finished with blocked tasks: {counts}"))
+        (RunStatus::Blocked, 2, format!("Finished with blocked tasks: {counts}{after}"))
+    } else if !state.left_blocked.is_empty() {
+        let ids: Vec<String> =
+            state.left_blocked.iter().map(|left| format!("{} of epoch {}", left.id, left.epoch)).collect();
+        (RunStatus::Blocked, 2, format!("Finished, but still blocked: {}: {counts}{after}", ids.join(", ")))
     } else if state.next_pending().is_some() {
         (RunStatus::Completed, 0, format!("Stopped at max_tasks: {counts}, some tasks are still pending"))
     } else {
-        (RunStatus::Completed, 0, format!("All done: {counts}"))
+        (RunStatus::Completed, 0, format!("All done: {counts}{after}"))
     };
     Next::Record(vec![EventKind::RunEnded { status, exit_code, message }])
 }

@@ -1,6 +1,6 @@
 //! The short feed of recent happenings that status views show.
 
-use crate::model::{Active, Event, EventKind, FeedItem, Pause, State};
+use crate::model::{Active, Event, EventKind, FeedItem, Pause, Replan, State};
 
 /// How many entries runtime-status.json shows.
 const LENGTH: usize = 25;
@@ -23,6 +23,18 @@ pub(super) fn note(state: &mut State, event: &Event, before: Option<&Active>) {
         }
         EventKind::GateStarted { attempt, .. } => {
             item("validating", open, format!("Checking attempt {attempt}/{max}: {title}"))
+        }
+        EventKind::Reflected { task, attempt, .. } => {
+            item("waiting", task.as_str(), format!("Reflected on attempt {attempt}: {title}"))
+        }
+        EventKind::Replanned { outcome: Replan::New { tasks, .. }, epoch, .. } => {
+            item("starting", "", format!("Epoch {} begins with {} new tasks", epoch.saturating_add(1), tasks.len()))
+        }
+        EventKind::EpochEnded { epoch, .. } => {
+            item("starting", "", format!("Epoch {} begins", epoch.saturating_add(1)))
+        }
+        EventKind::Planned { source, tasks, .. } => {
+            item("info", "", format!("Planned {} tasks from {source}", tasks.len()))
         }
         EventKind::AttemptFailed { task, attempt, summary, .. } => {
             item("retry", task.as_str(), format!("Attempt {attempt}/{max} failed: {summary}"))

@@ -27,6 +27,11 @@ pub enum Effect {
         /// The attempt that is judged.
         attempt: u32,
     },
+    /// Ask why an attempt failed, and refine the task by the answer.
+    Reflect {
+        /// The attempt that failed.
+        attempt: u32,
+    },
     /// Commit the task's files.
     Commit {
         /// The attempt that passed.
@@ -38,6 +43,11 @@ pub enum Effect {
     Wait {
         /// Until when.
         until: DateTime<Utc>,
+    },
+    /// Ask what is left to do, and replace the queue by the answer.
+    Replan {
+        /// The epoch that is over.
+        epoch: u32,
     },
     /// Show what would be done for a task.
     Preview {

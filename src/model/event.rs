@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::state::RunStatus;
 use super::{
-    AttemptReport, Change, CheckResult, EffectId, GateReport, Pause, RelPath, RunId, Said, Settings, Status, Task,
-    TaskId, TaskState,
+    AnswerReport, AttemptReport, Change, CheckResult, EffectId, GateReport, Inquiry, Pause, Placement, Reflection,
+    RelPath, Replan, RunId, Said, Settings, Status, Task, TaskId, TaskState,
 };
 
 /// Version of the event vocabulary, kept in the journal. Readers ignore kinds they do not know.
@@ -152,6 +152,35 @@ pub enum EventKind {
         /// Identity.
         effect: EffectId,
     },
+    /// A model is about to be asked something that is no attempt.
+    AskStarted {
+        /// Identity of the question.
+        effect: EffectId,
+        /// What it is about.
+        inquiry: Inquiry,
+        /// Backend name.
+        backend: String,
+        /// Where all that the program prints is kept.
+        log: String,
+    },
+    /// A question ended.
+    AskEnded {
+        /// Identity.
+        effect: EffectId,
+        /// What it was about.
+        inquiry: Inquiry,
+        /// How.
+        report: AnswerReport,
+    },
+    /// A failed attempt was reflected on.
+    Reflected {
+        /// Which task.
+        task: TaskId,
+        /// Which attempt.
+        attempt: u32,
+        /// What came of it.
+        reflection: Reflection,
+    },
     /// Decision: the attempt did not complete the task.
     AttemptFailed {
         /// Which task.
@@ -292,6 +321,45 @@ pub enum EventKind {
         base_commit: Option<String>,
         /// The paths put back.
         touched: Vec<RelPath>,
+    },
+    /// Decision: the epoch is over, and the next one goes on with the same queue.
+    EpochEnded {
+        /// Which, from 1.
+        epoch: u32,
+        /// How many tasks of the queue are done.
+        completed: u32,
+        /// How many are blocked.
+        blocked: u32,
+        /// How many are left.
+        pending: u32,
+    },
+    /// The exhausted queue is about to be planned anew.
+    ReplanStarted {
+        /// Identity, also in the new queue's `epoch_history`.
+        effect: EffectId,
+        /// The epoch that is over.
+        epoch: u32,
+    },
+    /// Planning anew ended.
+    Replanned {
+        /// Identity.
+        effect: EffectId,
+        /// The epoch that is over.
+        epoch: u32,
+        /// What came of it.
+        outcome: Replan,
+    },
+    /// `autodev plan` changed the queue.
+    Planned {
+        /// What the plan was made from, for people.
+        source: String,
+        /// Whether it took the place of the old queue.
+        placement: Placement,
+        /// The new tasks, in order.
+        tasks: Vec<TaskId>,
+        /// Where the queue as it was before is kept, when there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backup: Option<String>,
     },
     /// A `task` command set a status.
     StatusSet {

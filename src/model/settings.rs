@@ -14,6 +14,18 @@ pub struct Settings {
     pub on_block: BlockAction,
     /// `run --dry-run`.
     pub dry_run: bool,
+    /// When to reflect.
+    #[serde(default)]
+    pub reflection: ReflectionLimits,
+}
+
+/// When a failed attempt is reflected on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReflectionLimits {
+    /// `[reflection].enabled`.
+    pub is_enabled: bool,
+    /// `[reflection].max_refinements_per_task`.
+    pub max_refinements: u32,
 }
 
 /// Loop bounds and waits of a run.

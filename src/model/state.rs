@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttemptReport, Change, EffectId, GateReport, HistoryEntry, JournalNote, Pause, RelPath, RunId, Settings, Status,
-    Task, TaskId, Usage,
+    AttemptReport, Change, EffectId, GateReport, HistoryEntry, Inquiry, JournalNote, Limit, Pause, Refinement,
+    Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -31,6 +31,10 @@ pub struct State {
     pub unsaved: BTreeMap<TaskId, Unsaved>,
     /// Digest of the task.json content being written, while a write is in flight.
     pub saving: Option<String>,
+    /// The replanning that has begun and not ended: its identity and the epoch that is over.
+    pub replanning: Option<(EffectId, u32)>,
+    /// Blocked tasks of earlier epochs of this run that no new plan has replaced.
+    pub left_blocked: Vec<LeftBlocked>,
     /// Newest first, at most 25: the `events` of runtime-status.json.
     pub feed: VecDeque<FeedItem>,
 }
@@ -91,6 +95,14 @@ pub struct RunState {
     pub pause: Option<(DateTime<Utc>, Pause)>,
     /// A stop request cut the checks short; they wait for the next run.
     pub gate_cut: bool,
+    /// What is being asked right now.
+    pub asking: Option<Inquiry>,
+    /// The service refused to plan anew.
+    pub refusal: Option<Limit>,
+    /// Waits in a row for a service that refuses to plan anew, and when the first began.
+    pub limited: Option<(u32, DateTime<Utc>)>,
+    /// Planning anew brought nothing, or is not possible: why.
+    pub exhausted: Option<String>,
     /// Tasks already shown by a dry run.
     pub previewed: BTreeSet<TaskId>,
     /// Log of the current or last attempt.
@@ -159,6 +171,8 @@ pub struct Active {
     pub limited: Option<(u32, DateTime<Utc>)>,
     /// Checks in a row that could not be made.
     pub infra: u32,
+    /// What the reflection on the attempt that failed last came to, until its failure is recorded.
+    pub reflection: Option<Reflection>,
     /// What failed, newest last, at most 5; shown to the next attempt.
     pub failures: Vec<Failure>,
     /// Tokens and money over all attempts.
@@ -274,7 +288,7 @@ pub struct Parked {
     pub salvage: Option<String>,
 }
 
-/// What task.json does not hold yet about one task. Applied in this order: status, history, notes.
+/// What task.json does not hold yet about one task. Applied in this order: status, history, notes, refinement.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unsaved {
     /// New status.
@@ -285,6 +299,21 @@ pub struct Unsaved {
     pub learning_notes: Vec<String>,
     /// Entries to append to the project's `learning_journal`.
     pub journal: Vec<JournalNote>,
+    /// What a reflection changes in the task.
+    pub refinement: Option<Box<Refinement>>,
+}
+
+/// A blocked task that is no longer in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftBlocked {
+    /// Its id.
+    pub id: TaskId,
+    /// Its title.
+    pub title: String,
+    /// Why it was blocked.
+    pub reason: String,
+    /// Of which epoch.
+    pub epoch: u32,
 }
 
 /// One entry of `events` in runtime-status.json.

@@ -376,6 +376,7 @@ mod tests {
             history: vec![HistoryEntry { attempt: 1, status: "completed".into(), ..HistoryEntry::default() }],
             learning_notes: vec!["note".into()],
             journal: vec![JournalNote { summary: "s".into(), ..JournalNote::default() }],
+            refinement: None,
         };
         let mut file = three();
         assert!(file.apply(&TaskId::new("c"), &unsaved).unwrap());

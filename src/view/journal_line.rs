@@ -70,11 +70,14 @@ impl Lines {
                 Some(task.clone())
             }
             EventKind::AttemptFailed { task, .. }
+            | EventKind::Reflected { task, .. }
             | EventKind::QueueEditUndone { task, .. }
             | EventKind::TaskReopened { task, .. }
             | EventKind::StatusSet { task, .. }
             | EventKind::Previewed { task, .. } => Some(task.clone()),
-            EventKind::AgentSpawned { .. }
+            EventKind::AskStarted { .. }
+            | EventKind::AskEnded { .. }
+            | EventKind::AgentSpawned { .. }
             | EventKind::AgentSaid { .. }
             | EventKind::Heartbeat { .. }
             | EventKind::AttemptEnded { .. }
@@ -96,6 +99,10 @@ impl Lines {
             | EventKind::QueueBroken { .. }
             | EventKind::QueueSaving { .. }
             | EventKind::QueueSaved
+            | EventKind::EpochEnded { .. }
+            | EventKind::ReplanStarted { .. }
+            | EventKind::Replanned { .. }
+            | EventKind::Planned { .. }
             | EventKind::StopRequested { .. }
             | EventKind::EnvProblemFound { .. }
             | EventKind::Note { .. }
@@ -130,6 +137,13 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         | EventKind::GateStarted { .. }
         | EventKind::GateEnded { .. }
         | EventKind::GateCancelled { .. }
+        | EventKind::AskStarted { .. }
+        | EventKind::AskEnded { .. }
+        | EventKind::Reflected { .. }
+        | EventKind::EpochEnded { .. }
+        | EventKind::ReplanStarted { .. }
+        | EventKind::Replanned { .. }
+        | EventKind::Planned { .. }
         | EventKind::Paused { .. }
         | EventKind::PauseEnded
         | EventKind::CommitStarted { .. }

@@ -10,7 +10,8 @@ use super::row::{self, Counts};
 use super::text::{self, one_line, plural, seconds_between};
 use super::{Names, Style, phrase};
 use crate::model::{
-    AttemptReport, Event, EventKind, GateReport, Pause, ProcessEnd, RelPath, RunStart, RunStatus, Said, State, TaskId,
+    AttemptReport, Event, EventKind, GateReport, Pause, ProcessEnd, RelPath, Replan, RunStart, RunStatus, Said, State,
+    TaskId,
 };
 
 /// A bar above and below a task's header.
@@ -90,6 +91,23 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::TaskReopened { .. }
         | EventKind::TaskDropped { .. }
         | EventKind::StatusSet { .. } => vec![LogLine::new("info", words())],
+        EventKind::AskStarted { .. } => vec![LogLine::new("waiting", words())],
+        EventKind::AskEnded { report, .. } => {
+            let status = if report.is_ok && report.changed.is_empty() { "info" } else { "warning" };
+            vec![LogLine::new(status, words())]
+        }
+        EventKind::Reflected { .. } | EventKind::EpochEnded { .. } | EventKind::Planned { .. } => {
+            vec![LogLine::new("info", words())]
+        }
+        EventKind::ReplanStarted { .. } => vec![LogLine::new("waiting", words())],
+        EventKind::Replanned { outcome, .. } => {
+            let status = match outcome {
+                Replan::New { .. } | Replan::Nothing => "info",
+                Replan::NoSource | Replan::Limited { .. } | Replan::Stopped => "warning",
+                Replan::Failed { .. } => "env_error",
+            };
+            vec![LogLine::new(status, words())]
+        }
         EventKind::AttemptFailed { task, attempt, summary, gate, .. } => {
             let max = row::max_attempts(state);
             // The lines before it show what the checks found.

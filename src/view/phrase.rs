@@ -6,8 +6,8 @@
 use super::Style;
 use super::text::{one_line, plural, seconds_between, span};
 use crate::model::{
-    AgentError, AttemptReport, Event, EventKind, GateReport, Pause, ProcessEnd, RelPath, Said, Status, StatusField,
-    Verdict,
+    AgentError, AnswerReport, AttemptReport, Event, EventKind, GateReport, Inquiry, Pause, Placement, ProcessEnd,
+    Reflection, RelPath, Replan, Said, Status, StatusField, Verdict,
 };
 
 /// Returns what happened, on one line, without the task's id where the event does not carry it.
@@ -59,12 +59,17 @@ fn words(event: &Event, style: &Style) -> String {
         EventKind::AgentSaid { said, .. } => said_words(said, style),
         EventKind::Heartbeat { elapsed_seconds, is_active } => {
             let what = if *is_active { "at work" } else { "no output" };
-            format!("{what}, {} since the attempt began", span(*elapsed_seconds))
+            format!("{what}, {} so far", span(*elapsed_seconds))
         }
         EventKind::AttemptEnded { report, .. } => report_words(report),
         EventKind::GateStarted { attempt, .. } => format!("checking attempt {attempt}"),
         EventKind::GateEnded { report, .. } => gate_words(report),
         EventKind::GateCancelled { .. } => "checks cut short; they will be made again".to_owned(),
+        EventKind::AskStarted { inquiry, backend, .. } => format!("asking {backend}: {}", inquiry_words(inquiry)),
+        EventKind::AskEnded { inquiry, report, .. } => answer_words(inquiry, report),
+        EventKind::Reflected { task, attempt, reflection } => {
+            format!("{task}: reflection on attempt {attempt}: {}", reflection_words(reflection))
+        }
         EventKind::AttemptFailed { task, attempt, summary, .. } => {
             format!("{task}: attempt {attempt} failed: {summary}")
         }
@@ -102,6 +107,20 @@ fn words(event: &Event, style: &Style) -> String {
         EventKind::TaskReopened { task, touched, .. } => {
             format!("{task}: earlier work put back ({})", plural(touched.len(), "file"))
         }
+        EventKind::EpochEnded { epoch, completed, blocked, pending } => {
+            format!("epoch {epoch} is over: {completed} completed, {blocked} blocked, {pending} pending; going on")
+        }
+        EventKind::ReplanStarted { epoch, .. } => format!("epoch {epoch} is over: planning what is left"),
+        EventKind::Replanned { epoch, outcome, .. } => replan_words(*epoch, outcome),
+        EventKind::Planned { source, placement, tasks, backup } => {
+            let what = match placement {
+                Placement::Replaced => "is the queue",
+                Placement::Appended => "added to the queue",
+            };
+            let backup =
+                backup.as_ref().map(|path| format!("; the queue before is kept as {path}")).unwrap_or_default();
+            format!("{} from {source} {what}{backup}", plural(tasks.len(), "task"))
+        }
         EventKind::StatusSet { task, status, by } => format!("{task}: {} by {by}", status_words(status)),
         EventKind::StopRequested { signal } => format!("{signal} received, stopping"),
         EventKind::EnvProblemFound { reason } => format!("a person must act: {reason}"),
@@ -135,6 +154,13 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::GateStarted { .. } => "gate_started",
         EventKind::GateEnded { .. } => "gate_ended",
         EventKind::GateCancelled { .. } => "gate_cancelled",
+        EventKind::AskStarted { .. } => "ask_started",
+        EventKind::AskEnded { .. } => "ask_ended",
+        EventKind::Reflected { .. } => "reflected",
+        EventKind::EpochEnded { .. } => "epoch_ended",
+        EventKind::ReplanStarted { .. } => "replan_started",
+        EventKind::Replanned { .. } => "replanned",
+        EventKind::Planned { .. } => "planned",
         EventKind::AttemptFailed { .. } => "attempt_failed",
         EventKind::Paused { .. } => "paused",
         EventKind::PauseEnded => "pause_ended",
@@ -156,6 +182,74 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::Note { .. } => "note",
         EventKind::RunEnded { .. } => "run_ended",
         EventKind::Unknown => "unknown",
+    }
+}
+
+fn inquiry_words(inquiry: &Inquiry) -> String {
+    match inquiry {
+        Inquiry::Spec => "a specification of the intent".to_owned(),
+        Inquiry::Plan => "the tasks of a plan".to_owned(),
+        Inquiry::Reflection { task, attempt } => format!("why attempt {attempt} of {task} failed"),
+        Inquiry::Replan { epoch } => format!("what is left after epoch {epoch}"),
+        Inquiry::Probe => "whether it answers".to_owned(),
+    }
+}
+
+fn answer_words(inquiry: &Inquiry, report: &AnswerReport) -> String {
+    let took = span(report.duration_ms.div_ceil(1_000));
+    let usage = super::text::usage(&report.usage).map(|used| format!(", {used}")).unwrap_or_default();
+    let changed = if report.changed.is_empty() {
+        String::new()
+    } else {
+        format!("; meanwhile changed in the tree: {}", plural(report.changed.len(), "file"))
+    };
+    let end =
+        if report.is_ok { "answered".to_owned() } else { format!("no answer: {}", end_words(&report.end, false)) };
+    format!("{}: {end} ({took}{usage}){changed}", inquiry.word())
+}
+
+fn reflection_words(reflection: &Reflection) -> String {
+    match reflection {
+        Reflection::Applied { refinement, applied, refused } => {
+            let fields = if applied.is_empty() { "nothing".to_owned() } else { applied.join(", ") };
+            let refused =
+                if refused.is_empty() { String::new() } else { format!("; not taken: {}", refused.join("; ")) };
+            let summary =
+                if refinement.summary.is_empty() { String::new() } else { format!("{}; ", refinement.summary) };
+            format!("{summary}refined: {fields}{refused}")
+        }
+        Reflection::Skipped { reason } => format!("nothing to apply: {reason}"),
+    }
+}
+
+fn replan_words(epoch: u32, outcome: &Replan) -> String {
+    match outcome {
+        Replan::New { archive, tasks, replaces, left_out } => {
+            let replaces = if replaces.is_empty() {
+                String::new()
+            } else {
+                let ids: Vec<&str> = replaces.iter().map(crate::model::TaskId::as_str).collect();
+                format!(", in place of {}", ids.join(", "))
+            };
+            let left_out = if left_out.is_empty() {
+                String::new()
+            } else {
+                format!(", {} left out because finished", left_out.len())
+            };
+            let next = epoch.saturating_add(1);
+            format!(
+                "epoch {next} begins with {}{replaces}{left_out}; the queue of epoch {epoch} is kept as {archive}",
+                plural(tasks.len(), "task")
+            )
+        }
+        Replan::Nothing => format!("nothing is left to do after epoch {epoch}"),
+        Replan::NoSource => {
+            "the queue cannot be planned anew: it does not say what it was planned from (`autodev plan` notes that)"
+                .to_owned()
+        }
+        Replan::Limited { refusal } => format!("not planned anew yet: {}", refusal.reason),
+        Replan::Stopped => "not planned anew: the run is being stopped".to_owned(),
+        Replan::Failed { reason } => format!("planning anew failed, the queue is as it was: {reason}"),
     }
 }
 
@@ -199,19 +293,7 @@ fn error_words(error: &AgentError, style: &Style) -> String {
 
 /// Returns how an attempt ended and what it did, in words.
 fn report_words(report: &AttemptReport) -> String {
-    let end = match &report.end {
-        ProcessEnd::Exited { code: 0 } if report.is_ok => "finished".to_owned(),
-        ProcessEnd::Exited { code: 0 } => "exited with 0 without saying that it finished".to_owned(),
-        ProcessEnd::Exited { code } => format!("exited with {code}"),
-        ProcessEnd::Signalled { signal } => format!("was ended by signal {signal}"),
-        ProcessEnd::TimedOut => "ran into the time limit and was ended".to_owned(),
-        ProcessEnd::Idle => "did nothing for too long and was ended".to_owned(),
-        ProcessEnd::Interrupted => "was stopped with the run".to_owned(),
-        ProcessEnd::Limited(limit) => format!("was refused by the service: {}", head(&limit.reason)),
-        ProcessEnd::EnvError(problem) => format!("cannot work here: {}", head(&problem.reason)),
-        ProcessEnd::NotStarted { reason } => format!("could not be started: {}", head(reason)),
-        ProcessEnd::Lost => "was lost with its runner".to_owned(),
-    };
+    let end = end_words(&report.end, report.is_ok);
     let strays = if report.strays > 0 {
         format!(", {} left behind and ended", plural(report.strays as usize, "stray"))
     } else {
@@ -223,6 +305,22 @@ fn report_words(report: &AttemptReport) -> String {
         span(report.duration_ms / 1_000),
         plural(report.changed.len(), "file")
     )
+}
+
+fn end_words(end: &ProcessEnd, is_ok: bool) -> String {
+    match end {
+        ProcessEnd::Exited { code: 0 } if is_ok => "finished".to_owned(),
+        ProcessEnd::Exited { code: 0 } => "exited with 0 without saying that it finished".to_owned(),
+        ProcessEnd::Exited { code } => format!("exited with {code}"),
+        ProcessEnd::Signalled { signal } => format!("was ended by signal {signal}"),
+        ProcessEnd::TimedOut => "ran into the time limit and was ended".to_owned(),
+        ProcessEnd::Idle => "did nothing for too long and was ended".to_owned(),
+        ProcessEnd::Interrupted => "was stopped with the run".to_owned(),
+        ProcessEnd::Limited(limit) => format!("was refused by the service: {}", head(&limit.reason)),
+        ProcessEnd::EnvError(problem) => format!("cannot work here: {}", head(&problem.reason)),
+        ProcessEnd::NotStarted { reason } => format!("could not be started: {}", head(reason)),
+        ProcessEnd::Lost => "was lost with its runner".to_owned(),
+    }
 }
 
 fn gate_words(report: &GateReport) -> String {

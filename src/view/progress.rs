@@ -62,6 +62,13 @@ pub fn entry(event: &Event) -> Option<String> {
         | EventKind::GateStarted { .. }
         | EventKind::GateEnded { .. }
         | EventKind::GateCancelled { .. }
+        | EventKind::AskStarted { .. }
+        | EventKind::AskEnded { .. }
+        | EventKind::Reflected { .. }
+        | EventKind::EpochEnded { .. }
+        | EventKind::ReplanStarted { .. }
+        | EventKind::Replanned { .. }
+        | EventKind::Planned { .. }
         | EventKind::Paused { .. }
         | EventKind::PauseEnded
         | EventKind::CommitStarted { .. }

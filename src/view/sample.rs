@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::{DateTime, Utc};
 
 use crate::model::{
-    Active, AgentError, AttemptReport, BlockAction, Change, ChangeKind, CheckResult, Completion, Direction, EffectId,
-    EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution, Failure, FeedItem, Final, GateReport, Iterative,
-    Limit, Limits, Numeric, Outcome, Pause, Phase, ProcessEnd, RunId, RunStart, RunState, RunStatus, Said, Settings,
-    State, Status, StatusField, Task, TaskId, TaskState, Usage, Verdict,
+    Active, AgentError, AnswerReport, AttemptReport, BlockAction, Change, ChangeKind, CheckResult, Completion,
+    Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution, Failure, FeedItem, Final,
+    GateReport, Inquiry, Iterative, Limit, Limits, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd, Refinement,
+    Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings, State, Status,
+    StatusField, Task, TaskId, TaskState, Usage, Verdict,
 };
 
 /// Every status a run can have.
@@ -39,7 +40,13 @@ fn effect() -> EffectId {
 
 pub(crate) fn settings() -> Settings {
     let limits = Limits::default();
-    Settings { limits, commits: true, on_block: BlockAction::Salvage, dry_run: false }
+    Settings {
+        limits,
+        commits: true,
+        on_block: BlockAction::Salvage,
+        dry_run: false,
+        reflection: ReflectionLimits::default(),
+    }
 }
 
 pub(crate) fn task_state(id: &str, title: &str) -> TaskState {
@@ -125,6 +132,7 @@ fn active(phase: Phase) -> Active {
         repeated: None,
         limited: None,
         infra: 0,
+        reflection: None,
         failures: vec![],
         usage: Usage::default(),
         phase,
@@ -315,6 +323,27 @@ pub(crate) fn events() -> Vec<Event> {
         status: Status { passes, blocked, block_reason: "by hand".into(), ..Status::default() },
         by: "task block".into(),
     };
+    let inquiry = || Inquiry::Reflection { task: id(), attempt: 1 };
+    let answered = |inquiry, end: ProcessEnd, changed: &[&str]| EventKind::AskEnded {
+        effect: effect(),
+        inquiry,
+        report: AnswerReport {
+            is_ok: end == ProcessEnd::Exited { code: 0 },
+            end,
+            message: String::new(),
+            usage: Usage { input: 900, output: 40, ..Usage::default() },
+            changed: changed.iter().map(|path| (*path).into()).collect(),
+            duration_ms: 4_200,
+        },
+    };
+    let reflected = |reflection| EventKind::Reflected { task: id(), attempt: 1, reflection };
+    let replanned = |outcome| EventKind::Replanned { effect: effect(), epoch: 2, outcome };
+    let planned = |placement, backup: Option<&str>| EventKind::Planned {
+        source: "inline intent".into(),
+        placement,
+        tasks: vec![id()],
+        backup: backup.map(Into::into),
+    };
     let note = |level: &str| EventKind::Note { level: level.into(), text: "runs as root\nreally".into() };
     let kinds = vec![
         EventKind::RunStarted(Box::new(start.clone())),
@@ -384,6 +413,21 @@ pub(crate) fn events() -> Vec<Event> {
             report: gate(),
             changed: vec![Change { path: "src/a.rs".into(), kind: ChangeKind::Added }],
         },
+        EventKind::AskStarted {
+            effect: effect(),
+            inquiry: inquiry(),
+            backend: "codex".into(),
+            log: "/abs/logs/plans/20261120T112910Z-reflect.log".into(),
+        },
+        answered(inquiry(), ProcessEnd::Exited { code: 0 }, &[]),
+        answered(Inquiry::Spec, ProcessEnd::TimedOut, &[]),
+        answered(Inquiry::Plan, ProcessEnd::Exited { code: 0 }, &["src/a.rs"]),
+        reflected(Reflection::Applied {
+            refinement: Box::new(Refinement { summary: "file name was wrong".into(), ..Refinement::default() }),
+            applied: vec!["steps".into(), "verification.validate_commands".into()],
+            refused: vec!["verification.path_patterns: would make the check easier".into()],
+        }),
+        reflected(Reflection::Skipped { reason: "the answer holds no JSON".into() }),
         EventKind::AttemptFailed {
             task: id(),
             title: "Add greeting".into(),
@@ -438,6 +482,21 @@ pub(crate) fn events() -> Vec<Event> {
         },
         EventKind::TaskDropped { task: id(), reason: "task block".into() },
         EventKind::TaskReopened { task: id(), base: "b".into(), base_commit: None, touched: vec!["src/a.rs".into()] },
+        EventKind::EpochEnded { epoch: 1, completed: 3, blocked: 1, pending: 2 },
+        EventKind::ReplanStarted { effect: effect(), epoch: 2 },
+        replanned(Replan::New {
+            archive: ".autodev/archive/epoch-2.json".into(),
+            tasks: vec![TaskId::new("P1-1"), TaskId::new("P1-2")],
+            replaces: vec![id()],
+            left_out: vec!["Add greeting".into()],
+        }),
+        replanned(Replan::Nothing),
+        replanned(Replan::NoSource),
+        replanned(Replan::Limited { refusal: Limit { code: 1, reason: "usage limit reached".into(), until: None } }),
+        replanned(Replan::Stopped),
+        replanned(Replan::Failed { reason: "the answer holds no JSON".into() }),
+        planned(Placement::Replaced, Some("task.json.bak.20261120T112910Z")),
+        planned(Placement::Appended, None),
         set(true, false),
         set(false, true),
         set(false, false),

@@ -1,0 +1,186 @@
+//! What a model is asked beside work on a task, and what came of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CommandSpec, Limit, ProcessEnd, RelPath, TaskId, Usage};
+
+/// What a question is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "snake_case")]
+pub enum Inquiry {
+    /// An intent is to become a specification.
+    Spec,
+    /// A specification is to become tasks.
+    Plan,
+    /// Why an attempt failed, and what would help the next one.
+    Reflection {
+        /// Which task.
+        task: TaskId,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// What is left to do after an epoch.
+    Replan {
+        /// The epoch that is over.
+        epoch: u32,
+    },
+    /// Whether the backend answers at all (`doctor --deep`).
+    Probe,
+}
+
+impl Inquiry {
+    /// Returns the word used in file names and log lines.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Spec => "spec",
+            Self::Plan => "plan",
+            Self::Reflection { .. } => "reflect",
+            Self::Replan { .. } => "replan",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// How a question ended. The answer itself is in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerReport {
+    /// How the process ended.
+    pub end: ProcessEnd,
+    /// Whether there is an answer: as [`super::AttemptReport::is_ok`], and it is not empty.
+    pub is_ok: bool,
+    /// The end of what the program said, shortened; for failures.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Tokens and money.
+    #[serde(default)]
+    pub usage: Usage,
+    /// Paths that changed meanwhile, sorted. There should be none: a question may only be answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<RelPath>,
+    /// Wall time.
+    #[serde(default)]
+    pub duration_ms: u64,
+}
+
+/// What a reflection proposes for a task. Everything else that a model answers is left out when it is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Refinement {
+    /// Why the attempt failed, on one line.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// Added to the task's notes for whoever implements.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub implementation_notes: Vec<String>,
+    /// Added to the task's notes about its checks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verification_notes: Vec<String>,
+    /// Added to what earlier attempts taught.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learning_notes: Vec<String>,
+    /// Replaces the steps, unless empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+    /// Added to the documents to read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub docs: Vec<String>,
+    /// Added to the files that should come out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
+    /// What is to be checked besides.
+    #[serde(skip_serializing_if = "RefinedChecks::is_empty")]
+    pub verification: RefinedChecks,
+}
+
+/// The checks that a reflection proposes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RefinedChecks {
+    /// Globs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub path_patterns: Vec<String>,
+    /// Commands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub validate_commands: Vec<CommandSpec>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validate_timeout_seconds: Option<u64>,
+    /// Of the new commands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validate_working_directory: Option<String>,
+    /// Of the new commands.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub validate_environment: BTreeMap<String, String>,
+}
+
+impl RefinedChecks {
+    /// Whether nothing is proposed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What came of the reflection on a failed attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Reflection {
+    /// The task is refined.
+    Applied {
+        /// By what.
+        refinement: Box<Refinement>,
+        /// The fields of the task that change.
+        applied: Vec<String>,
+        /// What was proposed and not taken, each with the reason.
+        refused: Vec<String>,
+    },
+    /// There is nothing to apply.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What came of planning anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Replan {
+    /// The queue is replaced by a new one.
+    New {
+        /// Where the old queue is kept, as people read it.
+        archive: String,
+        /// The new tasks, in order.
+        tasks: Vec<TaskId>,
+        /// Blocked tasks of the old queue that the new plan says it replaces.
+        replaces: Vec<TaskId>,
+        /// Titles left out because such a task is finished.
+        left_out: Vec<String>,
+    },
+    /// The model has nothing new.
+    Nothing,
+    /// The queue does not say what it was planned from.
+    NoSource,
+    /// The model service refused.
+    Limited {
+        /// Its refusal.
+        refusal: Limit,
+    },
+    /// The run is being stopped.
+    Stopped,
+    /// It did not work, and the old queue is as it was.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How a plan got into the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// In place of the old queue, of which a backup is kept.
+    Replaced,
+    /// Behind the tasks that were there.
+    Appended,
+}
