@@ -13,6 +13,11 @@ use crate::model::BackendName;
 /// Asking for events also in one-shot prompts gives their cost and typed errors. Works in 2.0.76, the oldest tried.
 const EVENTS_WHEN_ASKED: Span = Span::since(Version(2, 0, 0));
 
+/// `--json-schema`: in 2.0.76, the oldest tried.
+const JSON_SCHEMA: Span = Span::since(Version(2, 0, 76));
+/// Linux gives one argument 128 KiB; a schema beyond this is left out.
+const LONGEST_SCHEMA: usize = 100 * 1024;
+
 /// The backend `claude`.
 pub(super) struct Claude;
 
@@ -44,6 +49,11 @@ impl Backend for Claude {
         if is_verbose || format == "stream-json" {
             launch.arg("--verbose");
         }
+        if let Some(schema) = launch::schema(request).filter(|schema| schema.text.len() <= LONGEST_SCHEMA)
+            && JSON_SCHEMA.holds(request.version)
+        {
+            launch.args(["--json-schema", schema.text]);
+        }
         launch.option("--model", &config.model);
         launch.extra(&config.program);
         if let Some(session) = launch::session(request) {
@@ -63,7 +73,7 @@ impl Backend for Claude {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { typed_events: true, resume: true, read_only: true, usage: true, cost: true }
+        Abilities { typed_events: true, resume: true, read_only: true, schema: true, usage: true, cost: true }
     }
 }
 
@@ -131,6 +141,27 @@ mod tests {
         wish.purpose = Purpose::Ask { read_only: true };
         wish.version = Some(Version(2, 0, 76));
         assert_eq!(wish.line(), "claude -p --permission-mode plan --output-format stream-json --verbose");
+    }
+
+    #[test]
+    fn an_answer_is_held_to_its_form_where_the_version_can() {
+        let mut wish = Wish::new(BackendName::Claude);
+        wish.schema = Some("{}".into());
+        wish.version = Some(Version(2, 0, 76));
+        assert!(!wish.line().contains("--json-schema"), "work on a task has no form");
+        wish.purpose = Purpose::Ask { read_only: true };
+        assert_eq!(
+            wish.line(),
+            "claude -p --permission-mode plan --output-format stream-json --verbose --json-schema {}"
+        );
+        assert!(!wish.invocation().needs_schema_file);
+        for version in [None, Some(Version(2, 0, 75))] {
+            wish.version = version;
+            assert!(!wish.line().contains("--json-schema"), "{version:?}");
+        }
+        wish.version = Some(Version(2, 1, 329));
+        wish.schema = Some("x".repeat(LONGEST_SCHEMA + 1));
+        assert!(!wish.line().contains("--json-schema"), "no argument may be that long");
     }
 
     #[test]

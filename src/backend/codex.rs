@@ -16,6 +16,8 @@ const EVENTS: Span = Span::since(Version(0, 40, 0));
 const FULL_AUTO: Span = Span::before(Version(0, 48, 0));
 /// `--ephemeral` is unknown to 0.47.0: an error there.
 const EPHEMERAL: Span = Span::since(Version(0, 48, 0));
+/// `--output-schema`: openai/codex pull request 4183 mends it in September 2025, weeks before 0.47.0.
+const OUTPUT_SCHEMA: Span = Span::since(Version(0, 47, 0));
 
 /// The backend `codex`.
 pub(super) struct Codex;
@@ -46,10 +48,20 @@ impl Backend for Codex {
                 launch.arg("--skip-git-repo-check");
             }
         }
+        // An ephemeral session was never written down.
+        let session = launch::session(request).filter(|_| !config.ephemeral);
+        // Resumed sessions know the flag since 0.132.0 only; an answer needs no earlier session.
+        if let Some(schema) = launch::schema(request)
+            && OUTPUT_SCHEMA.holds(version)
+            && session.is_none()
+        {
+            launch.arg("--output-schema");
+            launch.arg(schema.file);
+            launch.needs_schema_file();
+        }
         launch.extra(&config.program);
         // Options stand before `resume`: the older version knows none of them behind it.
-        // An ephemeral session was never written down.
-        if let Some(session) = launch::session(request).filter(|_| !config.ephemeral) {
+        if let Some(session) = session {
             launch.args(["resume", session]);
         }
         if version.is_some() {
@@ -63,7 +75,7 @@ impl Backend for Codex {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { typed_events: true, resume: true, read_only: true, usage: true, cost: false }
+        Abilities { typed_events: true, resume: true, read_only: true, schema: true, usage: true, cost: false }
     }
 }
 
@@ -143,6 +155,22 @@ mod tests {
         let mut wish = Wish::new(BackendName::Codex).with(config);
         wish.version = NEW;
         assert_eq!(wish.resume("01a1").line(), "codex exec --yolo --json -c x=1 resume 01a1 -");
+    }
+
+    #[test]
+    fn an_answer_is_held_to_its_form_where_the_version_can() {
+        let mut wish = Wish::new(BackendName::Codex);
+        wish.schema = Some("{}".into());
+        wish.version = NEW;
+        assert!(!wish.line().contains("schema") && !wish.invocation().needs_schema_file, "work on a task has no form");
+        wish.purpose = Purpose::Ask { read_only: false };
+        assert_eq!(wish.line(), "codex exec --yolo --json --output-schema /tmp/schema.json -");
+        assert!(wish.invocation().needs_schema_file);
+        assert!(!wish.resume("01a1").line().contains("schema"));
+        wish.version = OLD;
+        assert!(wish.line().contains("--output-schema"));
+        wish.version = None;
+        assert_eq!(wish.line(), "codex exec --yolo");
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Backend for Command {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { typed_events: false, resume: false, read_only: false, usage: false, cost: false }
+        Abilities { typed_events: false, resume: false, read_only: false, schema: false, usage: false, cost: false }
     }
 }
 

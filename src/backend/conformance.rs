@@ -269,6 +269,7 @@ proptest! {
             wish.is_root = is_root;
             wish.in_git = in_git;
             wish.prompt.clone_from(&prompt);
+            wish.schema = Some("{}".into());
             let invocation = wish.invocation();
             prop_assert_eq!(invocation.stdin.as_deref(), Some(prompt.as_bytes()));
             let words: Vec<&str> = invocation.args.iter().chain([&invocation.program]).map(|a| a.to_str().unwrap()).collect();

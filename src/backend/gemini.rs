@@ -54,7 +54,7 @@ impl Backend for Gemini {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { typed_events: true, resume: true, read_only: true, usage: true, cost: false }
+        Abilities { typed_events: true, resume: true, read_only: true, schema: false, usage: true, cost: false }
     }
 }
 

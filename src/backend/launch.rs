@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::probe::Version;
-use super::{Invocation, Request};
+use super::{Invocation, Purpose, Request, Schema};
 use crate::model::Config;
 use crate::model::config::ProgramConfig;
 
@@ -85,6 +85,10 @@ impl Launch {
         self.invocation.needs_prompt_file = true;
     }
 
+    pub(super) fn needs_schema_file(&mut self) {
+        self.invocation.needs_schema_file = true;
+    }
+
     /// Adds the user's arguments. Called where our own options end.
     pub(super) fn extra(&mut self, program: &ProgramConfig) {
         self.invocation.args.extend(program.extra_args.iter().map(OsString::from));
@@ -113,6 +117,11 @@ pub(super) fn resolved(program: &str, config: &Config) -> OsString {
 /// Returns the session to resume when it can safely be an argument: an agent chose this text.
 pub(super) fn session<'a>(request: &Request<'a>) -> Option<&'a str> {
     request.resume.filter(|id| is_session_id(id))
+}
+
+/// Returns the form that an answer must have; work on a task has none.
+pub(super) fn schema<'a>(request: &Request<'a>) -> Option<Schema<'a>> {
+    request.schema.filter(|_| request.purpose != Purpose::Attempt)
 }
 
 /// Whether a text looks like a session id of any known agent: letters, digits, `-`, `_`, `.`, at most 128 of them,

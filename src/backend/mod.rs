@@ -132,6 +132,20 @@ pub struct Request<'a> {
     pub temp_dir: &'a Path,
     /// The user's home directory, when known.
     pub home: Option<&'a Path>,
+    /// The form an answer must have. Only of [`Purpose::Ask`], and only programs and versions that are known to keep
+    /// to one are told; whoever reads the answer checks it all the same.
+    pub schema: Option<Schema<'a>>,
+}
+
+/// The form of an answer, as a JSON Schema. OpenAI's rules are the strictest: every object has
+/// `"additionalProperties": false` and names all its properties in `required`; no `$schema`, which claude refuses since
+/// 2.1.205 when it names draft 2020-12 (anthropics/claude-code issue 80402).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema<'a> {
+    /// The schema itself.
+    pub text: &'a str,
+    /// Where it can be found as a file, see [`Invocation::needs_schema_file`].
+    pub file: &'a Path,
 }
 
 /// How to start a program: plain data. The working directory is the caller's choice.
@@ -151,6 +165,8 @@ pub struct Invocation {
     pub make_dirs: Vec<PathBuf>,
     /// Whether an argument names [`Request::prompt_file`]; the caller then writes the prompt there first.
     pub needs_prompt_file: bool,
+    /// Whether an argument names [`Schema::file`]; the caller then writes the schema there first.
+    pub needs_schema_file: bool,
 }
 
 /// What a program can do.
@@ -162,6 +178,8 @@ pub struct Abilities {
     pub resume: bool,
     /// It has a mode that is meant to change nothing.
     pub read_only: bool,
+    /// Its recent versions can be held to the form of an answer.
+    pub schema: bool,
     /// It reports tokens.
     pub usage: bool,
     /// It reports money.

@@ -13,6 +13,8 @@ use crate::model::BackendName;
 /// `--format json`: in 1.2.27, the oldest tried; a major version is assumed to keep it.
 const EVENTS: Span = Span::since(Version(1, 0, 0));
 
+/// Laid over the permissions of its configuration files.
+const PERMISSION: &str = "OPENCODE_PERMISSION";
 /// `--agent plan` alone blocks the edit tool but not the shell, and an `allow` would override it.
 const READ_ONLY: &str = r#"{"edit":"deny","bash":"deny"}"#;
 
@@ -35,11 +37,12 @@ impl Backend for Opencode {
             format => launch.args(["--format", format]),
         }
         launch.option("--model", &config.model);
-        if request.purpose == (Purpose::Ask { read_only: true }) {
+        let is_read_only = request.purpose == (Purpose::Ask { read_only: true });
+        if is_read_only {
             launch.args(["--agent", "plan"]);
-            launch.env("OPENCODE_PERMISSION", READ_ONLY);
+            launch.env(PERMISSION, READ_ONLY);
         } else if !config.permissions.is_empty() {
-            launch.env("OPENCODE_PERMISSION", &config.permissions);
+            launch.env(PERMISSION, &config.permissions);
         }
         launch.extra(&config.program);
         if let Some(session) = launch::session(request) {
@@ -56,7 +59,13 @@ impl Backend for Opencode {
             launch.make_dir(data.join("log"));
             launch.make_dir(data.join("storage"));
         }
-        Ok(launch.finish(&config.program, Some(request)))
+        let mut invocation = launch.finish(&config.program, Some(request));
+        if is_read_only {
+            // Also over the user's own value, which is meant for work on tasks.
+            let denied = invocation.env.iter_mut().filter(|(name, _)| name == PERMISSION);
+            denied.for_each(|(_, value)| *value = READ_ONLY.into());
+        }
+        Ok(invocation)
     }
 
     fn parser_from(&self, start: Start) -> Box<dyn Parser> {
@@ -64,7 +73,7 @@ impl Backend for Opencode {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { typed_events: true, resume: true, read_only: true, usage: true, cost: true }
+        Abilities { typed_events: true, resume: true, read_only: true, schema: false, usage: true, cost: true }
     }
 }
 
@@ -106,5 +115,11 @@ mod tests {
         wish.purpose = Purpose::Ask { read_only: true };
         assert_eq!(wish.line(), "opencode run --agent plan");
         assert_eq!(permission(&wish).as_deref(), Some(READ_ONLY));
+        let mut config = config();
+        config.backend.opencode.program.environment.insert(PERMISSION.into(), r#"{"*":"allow"}"#.into());
+        wish = wish.with(config);
+        assert_eq!(permission(&wish).as_deref(), Some(READ_ONLY), "the user allows work, not this question");
+        wish.purpose = Purpose::Ask { read_only: false };
+        assert_eq!(permission(&wish).as_deref(), Some(r#"{"*":"allow"}"#));
     }
 }

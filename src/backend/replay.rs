@@ -59,7 +59,7 @@ impl Backend for Replay {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { typed_events: true, resume: false, read_only: false, usage: true, cost: true }
+        Abilities { typed_events: true, resume: false, read_only: false, schema: false, usage: true, cost: true }
     }
 }
 

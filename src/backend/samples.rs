@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, FixedOffset};
 use serde_json::json;
 
-use super::{BackendError, Invocation, Parser, Purpose, Request, Start, Version, backend};
+use super::{BackendError, Invocation, Parser, Purpose, Request, Schema, Start, Version, backend};
 use crate::logic::classify::Digestor;
 use crate::model::{BackendName, Config, Final, Said, Usage};
 
@@ -102,6 +102,7 @@ pub(super) struct Wish {
     pub(super) in_git: bool,
     pub(super) version: Option<Version>,
     pub(super) prompt: String,
+    pub(super) schema: Option<String>,
     resume: Option<&'static str>,
 }
 
@@ -115,6 +116,7 @@ impl Wish {
             in_git: true,
             version: None,
             prompt: "do it".into(),
+            schema: None,
             resume: None,
         }
     }
@@ -140,6 +142,7 @@ impl Wish {
             exe: Path::new("/usr/bin/autodev"),
             temp_dir: Path::new("/tmp/run-1"),
             home: Some(Path::new("/home/me")),
+            schema: self.schema.as_deref().map(|text| Schema { text, file: Path::new("/tmp/schema.json") }),
         })
     }
 

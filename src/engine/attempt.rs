@@ -126,6 +126,7 @@ impl Engine {
                 exe: &exe,
                 temp_dir: &self.project.temp(),
                 home: home.as_deref().map(Path::new),
+                schema: None,
             })
             .map_err(|error| error.to_string())?;
         let mut spec = super::spec_of(invocation, &config.project.code_dir)?;

@@ -187,6 +187,10 @@ impl Stream {
             message = errors.join("; ");
         }
         if !is_error && matches!(subtype, "success" | "") {
+            // What `--json-schema` asked for; `result` may hold prose instead (anthropics/claude-code issue 18536).
+            if let Some(structured) = event.get("structured_output").filter(|value| value.is_object()) {
+                return Final { is_ok: true, message: structured.to_string(), error: None };
+            }
             if message.trim().is_empty() && !self.has_answer {
                 return Final { is_ok: false, message: "the agent answered nothing".into(), error: None };
             }
@@ -350,6 +354,25 @@ mod tests {
         ]);
         assert_eq!(finals(&said)[0].message, "hi");
         assert!(matches!(said[0], Said::Session { .. }));
+    }
+
+    #[test]
+    fn a_structured_answer_is_the_answer() {
+        let captured = lines("claude-json_schema");
+        let said: Vec<Said> = parse(&captured.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(finals(&said)[0].message, r#"{"tasks":["a"]}"#);
+        for (result, expected) in [
+            (r#""result":"Done.","structured_output":{"tasks":[1]}"#, r#"{"tasks":[1]}"#),
+            (r#""result":"","structured_output":{}"#, "{}"),
+            (r#""result":"{}","structured_output":null"#, "{}"),
+            (r#""result":"prose","structured_output":"text""#, "prose"),
+        ] {
+            let said = parse(&[&format!(r#"{{"type":"result","subtype":"success","is_error":false,{result}}}"#)]);
+            let expected = Final { is_ok: true, message: expected.into(), error: None };
+            assert_eq!(finals(&said), [&expected], "{result}");
+        }
+        let said = parse(&[r#"{"type":"result","is_error":true,"result":"no","structured_output":{"a":1}}"#]);
+        assert_eq!((finals(&said)[0].is_ok, finals(&said)[0].message.as_str()), (false, "no"));
     }
 
     #[test]
