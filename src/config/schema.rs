@@ -70,7 +70,7 @@ impl std::fmt::Display for Key {
 }
 
 /// The sections in the order of the documentation. The parent of a nested section is itself a section.
-pub const SECTIONS: [&str; 19] = [
+pub const SECTIONS: [&str; 20] = [
     "project",
     "backend",
     "backend.claude",
@@ -83,6 +83,7 @@ pub const SECTIONS: [&str; 19] = [
     "run.root_mode",
     "files",
     "verification",
+    "plan",
     "reflection",
     "prompt",
     "snapshot",
@@ -171,6 +172,7 @@ pub const KEYS: &[Key] = &[
     key("verification", "validate_timeout_seconds", AT_LEAST_ONE),
     key("verification", "validate_working_directory", Path(Any)),
     key("verification", "validate_environment", Table),
+    key("plan", "timeout_seconds", COUNT),
     key("reflection", "enabled", Flag),
     key("reflection", "max_refinements_per_task", COUNT),
     key("reflection", "prompt_timeout_seconds", COUNT),

@@ -113,6 +113,7 @@ fn an_empty_file_means_the_defaults() {
             validate_working_directory: String::new(),
             validate_environment: BTreeMap::new(),
         },
+        plan: PlanConfig { timeout_seconds: 600 },
         reflection: ReflectionConfig {
             enabled: true,
             max_refinements_per_task: 3,

@@ -16,7 +16,7 @@ use super::project::Project;
 use super::signals::Stop;
 use super::store::Store;
 use super::tree::Tree;
-use crate::backend::{Backend, Patterns, Purpose, Request, Version};
+use crate::backend::{Backend, Patterns, Purpose, Request, Schema, Version};
 use crate::logic::classify::{self, Conclusion};
 use crate::model::{AnswerReport, BackendName, EffectId, EnvProblem, EventKind, Inquiry, ProcessEnd, RelPath, Usage};
 use crate::sys;
@@ -125,6 +125,7 @@ impl Asker {
         let config = &self.project.config;
         let exe = std::env::current_exe().map_err(|error| format!("find autodev's own program: {error}"))?;
         let home = sys::env::raw("HOME");
+        let schema = question.schema.map(|text| Schema { text, file: &files.schema });
         let invocation = self
             .backend
             .invocation(&Request {
@@ -139,8 +140,12 @@ impl Asker {
                 exe: &exe,
                 temp_dir: &self.project.temp(),
                 home: home.as_deref().map(Path::new),
+                schema,
             })
             .map_err(|error| error.to_string())?;
+        if let Some(text) = question.schema.filter(|_| invocation.needs_schema_file) {
+            write_atomic(&files.schema, text.as_bytes(), Durability::Cached).map_err(|error| error.to_string())?;
+        }
         let mut spec = super::spec_of(invocation, &config.project.code_dir)?;
         let own = [
             ("AUTODEV_RUN_ID", store.run().to_string()),

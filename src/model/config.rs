@@ -23,6 +23,8 @@ pub struct Config {
     pub files: FilesConfig,
     /// `[verification]` (or the older `[gate]`).
     pub verification: VerificationConfig,
+    /// `[plan]`.
+    pub plan: PlanConfig,
     /// `[reflection]`.
     pub reflection: ReflectionConfig,
     /// `[prompt]`.
@@ -281,6 +283,13 @@ pub struct VerificationConfig {
     pub validate_working_directory: String,
     /// Values are text; numbers and booleans in the file are turned into text.
     pub validate_environment: BTreeMap<String, String>,
+}
+
+/// `[plan]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct PlanConfig {
+    /// Seconds for each question of `plan`, `spec` and planning anew; 0: any time.
+    pub timeout_seconds: u64,
 }
 
 /// `[reflection]`.

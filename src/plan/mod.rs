@@ -20,6 +20,7 @@ mod normal;
 mod place;
 mod queue_file;
 mod scan;
+pub mod source;
 mod task_json;
 mod verification;
 mod writeback;

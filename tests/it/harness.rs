@@ -81,6 +81,8 @@ impl Project {
             ("GIT_COMMITTER_EMAIL", "dev@example.com"),
             ("LC_ALL", "C.UTF-8"),
             ("TZ", "UTC"),
+            // Tests of other things count calls of agents.
+            ("AUTODEV_REFLECTION_ENABLED", "false"),
         ] {
             env.insert(name.to_owned(), value.to_owned());
         }
