@@ -13,13 +13,13 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::logic::contract::Planned;
-use crate::logic::plain;
+use crate::logic::{plain, words};
 use crate::model::{Evidence, Verdict};
 use crate::sys::proc::{self, Cause, Ended, Happening, Spec, StartError, StopSignal, Stream};
 use crate::sys::redact::Redactor;
 
+use super::Cancelled;
 use super::output::{Capture, Captured, Stdout};
-use super::{Cancelled, words};
 
 /// Where and with what a command runs.
 pub(super) struct Place<'a> {
@@ -117,16 +117,12 @@ fn blame(path: &Path, code_dir: &Path) -> Verdict {
 }
 
 fn not_started(error: &StartError, planned: &Planned, place: &Place<'_>) -> Refusal {
-    /// What people write who think that a shell reads it.
-    const SHELL_WORDS: [&str; 14] = [
-        "cd", "source", ".", "export", "set", "unset", "alias", "eval", "exec", "ulimit", "if", "for", "while", "case",
-    ];
     let name = error.program.as_str();
     let mut reason = error.to_string();
     let kind = error.source.kind();
     let verdict = match kind {
         io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput => Verdict::Fail,
-        io::ErrorKind::NotFound if SHELL_WORDS.contains(&name) => {
+        io::ErrorKind::NotFound if words::is_shell_word(name) => {
             reason = format!(
                 "\"{name}\" is a shell word and commands run without a shell; write {}{}",
                 words::shell_form(planned.run.trim()),

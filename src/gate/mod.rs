@@ -11,7 +11,6 @@ mod command;
 mod metric;
 mod output;
 mod pattern;
-pub mod words;
 
 use std::path::{Path, PathBuf};
 

@@ -16,6 +16,8 @@ pub mod judge;
 pub mod limit;
 pub mod plain;
 mod recover;
+pub mod reply;
+pub mod words;
 
 pub use apply::{apply, replay};
 pub use decide::{Next, decide};

@@ -3,7 +3,6 @@
 //! Does not shorten by meaning and does not hide secrets. Invariant: the result holds no control characters but line
 //! feeds and tabs, so nothing in it can move a cursor, change a colour or hide a part of itself.
 
-use std::iter::Peekable;
 use std::str::Chars;
 
 /// Returns the text as a reader of the terminal would see it at the end: without escape sequences and other control
@@ -11,7 +10,7 @@ use std::str::Chars;
 pub fn plain(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut line_start = 0;
-    let mut chars = text.chars().peekable();
+    let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
             '\n' => {
@@ -19,7 +18,7 @@ pub fn plain(text: &str) -> String {
                 line_start = clean.len();
             }
             // What is drawn next replaces the line, unless nothing is.
-            '\r' if !matches!(chars.peek(), None | Some('\n' | '\r')) => clean.truncate(line_start),
+            '\r' if !matches!(peek(&chars), None | Some('\n' | '\r')) => clean.truncate(line_start),
             '\t' => clean.push('\t'),
             '\u{1b}' => skip_escape(&mut chars),
             '\u{9b}' => skip_until(&mut chars, is_final),
@@ -42,8 +41,8 @@ pub fn last_line(text: &str, limit: usize) -> String {
 }
 
 /// Skips what follows an escape character.
-fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
-    match chars.peek() {
+pub(super) fn skip_escape(chars: &mut Chars<'_>) {
+    match peek(chars) {
         // CSI: parameters, then one final character.
         Some('[') => {
             chars.next();
@@ -51,8 +50,8 @@ fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
         }
         // OSC, DCS, SOS, PM, APC: a string up to BEL or ST (escape, backslash).
         Some(']' | 'P' | 'X' | '^' | '_') => {
-            while let Some(c) = chars.next_if(|c| *c != '\n') {
-                if c == '\u{7}' || c == '\u{9c}' || c == '\u{1b}' && chars.next_if_eq(&'\\').is_some() {
+            while let Some(c) = next_if(chars, |c| c != '\n') {
+                if c == '\u{7}' || c == '\u{9c}' || c == '\u{1b}' && next_if(chars, |c| c == '\\').is_some() {
                     break;
                 }
             }
@@ -61,7 +60,7 @@ fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
         Some(c) if !c.is_control() => {
             let has_more = chars.next().is_some_and(|c| (' '..='/').contains(&c));
             if has_more {
-                chars.next_if(|c| !c.is_control());
+                next_if(chars, |c| !c.is_control());
             }
         }
         _ => {}
@@ -69,12 +68,22 @@ fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
 }
 
 /// Skips up to and with the first character that ends the sequence; a control character ends it as well and stays.
-fn skip_until(chars: &mut Peekable<Chars<'_>>, is_end: impl Fn(char) -> bool) {
-    while let Some(c) = chars.next_if(|c| !c.is_control()) {
+fn skip_until(chars: &mut Chars<'_>, is_end: impl Fn(char) -> bool) {
+    while let Some(c) = next_if(chars, |c| !c.is_control()) {
         if is_end(c) {
             return;
         }
     }
+}
+
+fn peek(chars: &Chars<'_>) -> Option<char> {
+    chars.clone().next()
+}
+
+fn next_if(chars: &mut Chars<'_>, is_wanted: impl Fn(char) -> bool) -> Option<char> {
+    let next = peek(chars).filter(|c| is_wanted(*c))?;
+    chars.next();
+    Some(next)
 }
 
 fn is_final(c: char) -> bool {

@@ -70,8 +70,17 @@ pub fn split(line: &str) -> Result<Words, WordError> {
     Ok(Words { program: program.text, args: words.map(|word| word.text).collect() })
 }
 
+/// Whether a program of this name exists in shells only (or only there does what its name says): what people write who
+/// think that a shell reads it.
+pub fn is_shell_word(program: &str) -> bool {
+    const SHELL_WORDS: [&str; 14] = [
+        "cd", "source", ".", "export", "set", "unset", "alias", "eval", "exec", "ulimit", "if", "for", "while", "case",
+    ];
+    SHELL_WORDS.contains(&program)
+}
+
 /// Returns the object form of a command that a shell runs, as text to copy into task.json.
-pub(super) fn shell_form(line: &str) -> String {
+pub fn shell_form(line: &str) -> String {
     format!("{{\"run\": {}, \"shell\": true}}", quoted(line))
 }
 
