@@ -105,8 +105,10 @@ pub enum ReplayError {
         reason: String,
     },
     /// No scene fits.
-    #[error("play the session: no scene for task `{task}`, attempt {attempt} (hint: a scene without `task` fits all)")]
+    #[error("play the session: no scene for {about}, task `{task}`, attempt {attempt} (hint: see docs/replay-format.md)")]
     NoScene {
+        /// What it is about: `work`, or what a question is about.
+        about: String,
         /// The task id, empty when unknown.
         task: String,
         /// From 1; 0 when unknown.
@@ -117,7 +119,7 @@ pub enum ReplayError {
     Print(#[source] io::Error),
 }
 
-/// Plays the scene that fits `AUTODEV_TASK_ID`, `AUTODEV_ATTEMPT` and the prompt, which is read from `input` to its
+/// Plays the scene that fits `AUTODEV_INQUIRY`, `AUTODEV_TASK_ID`, `AUTODEV_ATTEMPT` and the prompt, which is read from `input` to its
 /// end. Returns the exit code. What is wrong with the session itself is printed as a typed environment error, so that
 /// the run stops with the reason instead of trying again; the exit code is 1 then.
 ///
@@ -134,10 +136,12 @@ pub fn perform(
     // A prompt that cannot be read may still be told by the environment; no scene fits otherwise.
     let _ = input.take(READ_LIMIT).read_to_end(&mut prompt);
     let prompt = String::from_utf8_lossy(&prompt);
+    let about = env::text("AUTODEV_INQUIRY");
     let task = env::text("AUTODEV_TASK_ID");
     let attempt = env::text("AUTODEV_ATTEMPT").and_then(|text| text.trim().parse().ok());
     let stage = Stage {
         cwd,
+        about: about.as_deref(),
         task: task.as_deref(),
         attempt,
         prompt: &prompt,

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::engine::desk::Interrupted;
 use crate::plan::QueueError;
 
 use super::screen;
@@ -15,7 +16,7 @@ pub(super) fn code(result: anyhow::Result<i32>) -> ExitCode {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             screen::note(&text(&error));
-            ExitCode::from(1)
+            ExitCode::from(if error.is::<Interrupted>() { 130 } else { 1 })
         }
     }
 }

@@ -3,11 +3,13 @@
 mod demo;
 mod exit;
 mod log;
+mod plan;
 mod rebuild;
 mod run;
 mod salvage;
 mod scan;
 mod screen;
+mod source;
 mod status;
 mod task;
 mod verify;
@@ -51,6 +53,10 @@ struct Arguments {
 enum Command {
     /// Work through task.json: an agent on each task, checks on its work, a commit of what passes
     Run(run::RunArguments),
+    /// Make task.json of an intent, a specification, or a plan that is there already
+    Plan(plan::PlanArguments),
+    /// Make a specification of an intent, to look at before planning from it
+    Spec(plan::SpecArguments),
     /// List the tasks, or make some of them pending or blocked
     #[command(arg_required_else_help = false)]
     Task {
@@ -105,6 +111,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         Some(Command::Task { command: None }) => Ok(help(Some("task"))),
         Some(Command::Salvage { command: None }) => Ok(help(Some("salvage"))),
         Some(Command::Run(run)) => run::main(open()?, &run),
+        Some(Command::Plan(arguments)) => plan::plan(open()?, &arguments),
+        Some(Command::Spec(arguments)) => plan::spec(open()?, &arguments),
         Some(Command::Task { command: Some(command) }) => task::main(&open()?, command),
         Some(Command::Verify(verify)) => verify::main(&open()?, &verify),
         Some(Command::Status { json }) => status::main(&open()?, json),

@@ -153,6 +153,10 @@ impl Asker {
             ("AUTODEV_EFFECT", effect.to_string()),
         ];
         spec.env.extend(own.map(|(name, value)| (name.into(), value.into())));
+        if let Inquiry::Reflection { task, attempt } = &question.inquiry {
+            spec.env.push(("AUTODEV_TASK_ID".into(), task.to_string().into()));
+            spec.env.push(("AUTODEV_ATTEMPT".into(), attempt.to_string().into()));
+        }
         spec.wall = question.limit;
         Ok(spec)
     }

@@ -131,6 +131,8 @@ impl Engine {
             .map_err(|error| error.to_string())?;
         let mut spec = super::spec_of(invocation, &config.project.code_dir)?;
         spec.env.extend(self.child_env(id, attempt).into_iter().map(|(name, value)| (name.into(), value.into())));
+        // Set when this run was itself begun by something that was asked.
+        spec.env_remove.push("AUTODEV_INQUIRY".into());
         let seconds = |n: u64| (n > 0).then(|| Duration::from_secs(n));
         spec.wall = seconds(config.run.attempt_timeout_seconds);
         spec.idle =

@@ -9,19 +9,26 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-use super::ask::{Answer, Asker, Question};
+use super::ask::Question;
 use super::desk::Desk;
+use super::import;
 use super::project::Project;
+use super::propose::{Proposed, Wish, propose};
 use super::queue;
+use super::sinks::{Audience, Sinks};
 use super::store::Store;
-use super::tree::Tree;
+use crate::detect;
 use crate::logic::reply;
-use crate::model::{EventKind, Inquiry, Placement, TaskId, Usage};
-use crate::plan::source::Source;
-use crate::plan::{self, Finding, Proposal, QueueFile};
-use crate::prompt::question::{self, PlanInput, RepairInput, SpecInput};
+use crate::model::{EventKind, Inquiry, Placement, TaskId};
+use crate::plan::import::Format;
+use crate::plan::proposal::{self, Proposal};
+use crate::plan::refill::{self, Journal, Taken, Target};
+use crate::plan::source::{self, Source};
+use crate::plan::{Finding, QueueError, QueueFile};
+use crate::prompt::question::{self, PlanInput, SpecInput};
 use crate::sys;
 use crate::sys::fs::{Durability, write_atomic};
+use crate::sys::lock::{LockNote, RunLock};
 
 /// What `autodev plan` is to do.
 #[derive(Clone, Debug)]
@@ -53,8 +60,6 @@ pub struct PlanReport {
     pub backup: Option<PathBuf>,
     /// Remarks for people.
     pub remarks: Vec<String>,
-    /// Tokens and money of all questions.
-    pub usage: Usage,
 }
 
 /// What `autodev spec` did.
@@ -62,8 +67,272 @@ pub struct PlanReport {
 pub struct SpecReport {
     /// What was written.
     pub output: PathBuf,
-    /// Tokens and money.
-    pub usage: Usage,
     /// Headings that are missing.
     pub missing: Vec<&'static str>,
+}
+
+/// The headings of a COCA specification, as people write them.
+const HEADINGS: [&str; 4] = ["Context", "Outcome", "Constraints", "Assertions"];
+/// How often tasks are added anew on top of what somebody else has written meanwhile.
+const TRIES: u32 = 50;
+/// Where specifications go, below the code directory.
+const SPECIFICATIONS: &str = "docs/specs";
+
+/// Text to plan from, and where it is.
+struct Basis {
+    text: String,
+    /// Shown to agents; relative to the code directory when inside; empty when there is no file.
+    doc: String,
+    /// The specification that was made for it, as `doc`; empty when none was made.
+    specification: String,
+}
+
+/// Makes a specification and writes it.
+///
+/// # Errors
+/// When a run is under way, the backend gives no answer, or the file cannot be written.
+pub async fn spec(project: &Project, source: &Source, output: Option<&Path>) -> Result<SpecReport> {
+    let mut desk = Desk::open(project, "spec", true).await?;
+    let output = match output {
+        Some(path) => std::path::absolute(path).with_context(|| format!("find {}", path.display()))?,
+        None => specification_path(project, source),
+    };
+    let text = specify(&mut desk, project, source, &output).await?;
+    let lower = text.to_lowercase();
+    let is_missing = |heading: &&str| !lower.contains(&format!("## {}", heading.to_lowercase()));
+    Ok(SpecReport { output, missing: HEADINGS.into_iter().filter(is_missing).collect() })
+}
+
+/// Makes a queue of what is wanted.
+///
+/// # Errors
+/// When a run is under way (unless tasks are only added), the backend gives no sound plan, or task.json cannot be read
+/// or written. The queue is as it was then.
+pub async fn plan(project: &Project, request: &PlanRequest) -> Result<PlanReport> {
+    let checks = detect::detect(&project.config.project.code_dir, sys::env::raw("PATH").as_deref());
+    let mut remarks = Vec::new();
+    if let Some(path) = request.path.as_deref().filter(|_| !request.ask && !request.source.is_specification()) {
+        let defaults = import::defaults(project, &checks);
+        match import::read(project, path, &request.source, &defaults)? {
+            import::Imported::Plan { format, proposal, notes } => {
+                return take(project, request, format, &proposal, notes);
+            }
+            import::Imported::Lacking(gaps) => remarks.extend(gaps),
+            import::Imported::No => {}
+        }
+    }
+    if request.source.text.is_empty() {
+        bail!("{}: a directory that holds no plan autodev knows; name a file", request.source.label);
+    }
+    let mut desk = Desk::open(project, "plan", request.append).await?;
+    let existing = existing(project, request)?;
+    let basis = basis(&mut desk, project, &request.source).await?;
+    let taken: Vec<(String, String)> = match (&existing, request.append) {
+        (Some(file), true) => {
+            file.queue().tasks.iter().map(|task| (task.id.to_string(), task.label().to_owned())).collect()
+        }
+        _ => Vec::new(),
+    };
+    let proposal = ask(&mut desk, project, &basis, request, &checks.hint(), &taken).await?;
+    desk.go_on()?;
+    let planned_from = request.source.planning_source(&basis.text, &basis.doc, &basis.specification);
+    let mut report = place(project, &mut desk.store, request, &proposal, &planned_from, &basis.doc, Taken::Renumbered)?;
+    report.specification = (!basis.specification.is_empty()).then(|| basis.specification.clone());
+    report.remarks = remarks;
+    Ok(report)
+}
+
+/// Takes a plan as it is.
+fn take(
+    project: &Project,
+    request: &PlanRequest,
+    format: Format,
+    proposal: &Proposal,
+    notes: Vec<String>,
+) -> Result<PlanReport> {
+    project.prepare()?;
+    let is_beside = request.append && project.is_running();
+    let _lock = if is_beside { None } else { Some(RunLock::acquire(&project.run_lock(), &LockNote::here("plan"))?) };
+    let mut store = Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?;
+    let planned_from = request.source.planning_source(&request.source.text, &shown_doc(project, &request.source.doc), "");
+    let mut report = place(project, &mut store, request, proposal, &planned_from, "", Taken::Refused)?;
+    report.imported = Some(format.as_str());
+    report.remarks = notes;
+    Ok(report)
+}
+
+/// A specification is planned from as it is, anything else becomes one first.
+async fn basis(desk: &mut Desk, project: &Project, source: &Source) -> Result<Basis> {
+    if source.is_specification() {
+        let doc = shown_doc(project, &source.doc);
+        return Ok(Basis { text: source.text.clone(), doc, specification: String::new() });
+    }
+    let path = specification_path(project, source);
+    let text = specify(desk, project, source, &path).await?;
+    let doc = project.shown(&path);
+    Ok(Basis { text, doc: doc.clone(), specification: doc })
+}
+
+/// Asks for a specification and writes it.
+async fn specify(desk: &mut Desk, project: &Project, source: &Source, output: &Path) -> Result<String> {
+    let checks = detect::detect(&project.config.project.code_dir, sys::env::raw("PATH").as_deref());
+    let hints: Vec<String> = checks.hint().lines().map(str::to_owned).collect();
+    let prompt = SpecInput {
+        project_name: &project.config.project.name,
+        intent: &source.text,
+        feature_hint: "",
+        hints: &hints,
+    }
+    .render(&project.config.prompt)?;
+    let question = Question { inquiry: Inquiry::Spec, prompt: &prompt, limit: limit(project), schema: None };
+    let answer = desk.asker.ask(&mut desk.store, &mut desk.tree, &question).await?;
+    desk.go_on()?;
+    if !answer.report.is_ok {
+        bail!("{}", desk.store.sinks.redact(&answer.trouble()));
+    }
+    let text = reply::document(&answer.reply);
+    if let Some(dir) = output.parent() {
+        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+    }
+    write_atomic(output, text.as_bytes(), Durability::Synced)?;
+    Ok(text)
+}
+
+/// Asks for the tasks.
+async fn ask(
+    desk: &mut Desk,
+    project: &Project,
+    basis: &Basis,
+    request: &PlanRequest,
+    checks_hint: &str,
+    existing: &[(String, String)],
+) -> Result<Proposal> {
+    let config = &project.config;
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (source_doc, spec_doc) = (some(&shown_doc(project, &request.source.doc)), some(&basis.doc));
+    let prompt = PlanInput {
+        project_name: &config.project.name,
+        text: &basis.text,
+        is_coca: source::is_specification(&basis.text),
+        source_doc: source_doc.as_deref(),
+        spec_doc: spec_doc.as_deref(),
+        checks_hint,
+        path_hints: &[],
+        existing,
+        example: &proposal::example_text(),
+    }
+    .render(&config.prompt)?;
+    let wish = Wish {
+        inquiry: Inquiry::Plan,
+        prompt: &prompt,
+        limit: limit(project),
+        schema: Some(question::PLAN_SCHEMA),
+        config: &config.prompt,
+    };
+    let judge = |plan: &Value, is_last: bool| {
+        let proposal = proposal::read(plan).map_err(|findings| texts(&findings))?;
+        let taken = if is_last { Vec::new() } else { taken(&proposal, existing) };
+        if taken.is_empty() { Ok(proposal) } else { Err(taken) }
+    };
+    let proposed = propose(&desk.asker, &mut desk.store, &mut desk.tree, &wish, judge).await?;
+    desk.go_on()?;
+    match proposed {
+        Proposed::Plan(proposal) => Ok(proposal),
+        Proposed::NoAnswer(_) | Proposed::Unsound { .. } => bail!("{}", desk.store.sinks.redact(&proposed.trouble())),
+    }
+}
+
+fn texts(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
+}
+
+/// Tasks of a plan that have the id of a task that is there already.
+fn taken(proposal: &Proposal, existing: &[(String, String)]) -> Vec<String> {
+    let ids = proposal.tasks.iter().filter_map(|task| task.get("id")?.as_str());
+    ids.filter(|id| existing.iter().any(|(known, _)| known == id))
+        .map(|id| format!("{id}: id: a task of the queue has it; number the new tasks differently"))
+        .collect()
+}
+
+/// Reads the queue that tasks are to be added to, before anybody is asked.
+fn existing(project: &Project, request: &PlanRequest) -> Result<Option<QueueFile>> {
+    let path = output(project, request)?;
+    if !request.append || !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(QueueFile::load(&path, &queue::caps(project))?))
+}
+
+/// Writes the tasks into the queue and journals that.
+fn place(
+    project: &Project,
+    store: &mut Store,
+    request: &PlanRequest,
+    proposal: &Proposal,
+    planning_source: &Map<String, Value>,
+    doc: &str,
+    taken: Taken,
+) -> Result<PlanReport> {
+    let path = output(project, request)?;
+    let caps = queue::caps(project);
+    let wish =
+        refill::Wish { project: &project.config.project.name, planning_source: Some(planning_source), doc };
+    let (lock, now) = (project.queue_lock(), sys::clock::now());
+    let mut tries = 0;
+    let (file, backup) = loop {
+        tries += 1;
+        let content = match std::fs::read(&path) {
+            Ok(content) => Some(content),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
+        };
+        let target = Target { path: &path, content: content.as_deref(), caps: &caps };
+        if !request.append || content.is_none() {
+            if let Some(dir) = path.parent() {
+                std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+            }
+            let mut file = refill::replace(proposal, &wish, &target, Journal::Kept)?;
+            let backup = file.supersede(&lock, now, Durability::Synced)?;
+            break (file, backup);
+        }
+        let mut file = refill::append(proposal, &wish, &target, taken)?;
+        match file.save(&lock, Durability::Synced) {
+            Ok(_) => break (file, None),
+            // Somebody else wrote meanwhile; a run does so all the time.
+            Err(QueueError::Changed { .. }) if tries < TRIES => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let tasks = file.queue().tasks.iter().rev().take(proposal.tasks.len()).rev();
+    let tasks: Vec<(TaskId, String)> = tasks.map(|task| (task.id.clone(), task.label().to_owned())).collect();
+    if path == project.config.files.task_json {
+        store.record(vec![EventKind::Planned {
+            source: request.source.label.clone(),
+            placement: if request.append { Placement::Appended } else { Placement::Replaced },
+            tasks: tasks.iter().map(|(id, _)| id.clone()).collect(),
+            backup: backup.as_ref().map(|path| project.shown(path)),
+        }])?;
+    }
+    Ok(PlanReport { specification: None, imported: None, tasks, output: path, backup, remarks: Vec::new() })
+}
+
+fn output(project: &Project, request: &PlanRequest) -> Result<PathBuf> {
+    match &request.output {
+        Some(path) => std::path::absolute(path).with_context(|| format!("find {}", path.display())),
+        None => Ok(project.config.files.task_json.clone()),
+    }
+}
+
+fn specification_path(project: &Project, source: &Source) -> PathBuf {
+    project.config.project.code_dir.join(SPECIFICATIONS).join(source.specification_name())
+}
+
+/// A document as agents and task.json name it: relative to the code directory when inside.
+fn shown_doc(project: &Project, doc: &str) -> String {
+    if doc.is_empty() { String::new() } else { project.shown(Path::new(doc)) }
+}
+
+fn limit(project: &Project) -> Option<Duration> {
+    let seconds = project.config.plan.timeout_seconds;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
 }

@@ -102,6 +102,11 @@ impl Project {
         self.home.join("tmp")
     }
 
+    /// The queues of earlier epochs.
+    pub fn archive(&self) -> PathBuf {
+        self.home.join("archive")
+    }
+
     /// What agents were asked.
     pub fn prompts(&self) -> PathBuf {
         self.home.join("prompts")

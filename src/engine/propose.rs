@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::ask::{Answer, Asker, Question};
 use super::store::Store;
 use super::tree::Tree;
-use crate::logic::reply;
+use crate::logic::reply::{self, Choice};
 use crate::model::Inquiry;
 use crate::model::config::PromptConfig;
-use crate::prompt::question::{self, RepairInput};
+use crate::prompt::question::RepairInput;
 
 /// The first answer, and one more that has been told what was wrong.
 const ROUNDS: u32 = 2;
@@ -64,19 +64,25 @@ pub(super) async fn propose<T>(
             return Ok(Proposed::NoAnswer(answer));
         }
         let is_last = round == ROUNDS;
-        let problems = match reply::choose(&answer.reply, |candidate| judge(&candidate.value, is_last)) {
+        let choice = reply::choose(&answer.reply, |candidate| judge(&candidate.value, is_last).map_err(Problems));
+        let problems = match choice {
             Ok(plan) => return Ok(Proposed::Plan(plan)),
-            Err(reply::Choice::None { text }) => vec![text],
-            Err(reply::Choice::Refused { error }) => error,
+            Err(Choice::Refused { error, .. }) => error.0,
+            Err(other) => vec![other.to_string()],
         };
         if is_last || asker.stop.signal().is_some() {
             return Ok(Proposed::Unsound { problems, answer });
         }
         round += 1;
         let input = RepairInput { problems: &problems, first_reply_head: head(&answer.reply) };
-        prompt = format!("{}\n\n{}", wish.prompt.trim_end(), question::repair(&input, wish.config)?);
+        prompt = input.append_to(wish.prompt, wish.config)?;
     }
 }
+
+/// What is wrong with an answer, item by item.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+struct Problems(Vec<String>);
 
 impl<T> Proposed<T> {
     /// Why there is no plan, for people: every problem on a line of its own, and where the answers are.

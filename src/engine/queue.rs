@@ -6,11 +6,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use super::project::Project;
 use super::sinks::{Audience, Sinks};
 use super::store::Store;
-use crate::model::{EventKind, State, Status, StatusField, Task, TaskId, TaskState};
+use crate::gate;
+use crate::logic::reflect::{self, Rules};
+use crate::model::config::VerificationConfig;
+use crate::model::{EventKind, Refinement, State, Status, StatusField, Task, TaskId, TaskState};
+use crate::plan::proposal::Proposal;
+use crate::plan::refill::{self, Taken, Target};
 use crate::plan::{self, Caps, PutBack, QueueError, QueueFile, Rescue};
 use crate::sys;
 use crate::sys::fs::Durability;
@@ -40,6 +46,8 @@ pub struct QueueKeeper {
     /// process decides itself is on its way into the file and no difference, so only then is a comparison worth it.
     agreed: Option<u64>,
     caps: Caps,
+    /// The checks of tasks that say none.
+    verification: VerificationConfig,
 }
 
 impl QueueKeeper {
@@ -59,6 +67,7 @@ impl QueueKeeper {
             is_normal: false,
             agreed: None,
             caps,
+            verification: project.config.verification.clone(),
         })
     }
 
@@ -70,6 +79,11 @@ impl QueueKeeper {
     /// Returns the whole queue.
     pub fn queue(&self) -> &crate::model::Queue {
         self.file.queue()
+    }
+
+    /// Returns the file as it was last read.
+    pub fn file(&self) -> &QueueFile {
+        &self.file
     }
 
     /// Keeps a copy of the queue as it is before an agent starts, so that what it must not change can be put back even
@@ -190,16 +204,31 @@ impl QueueKeeper {
         }
         self.agreed = None;
         let pending = store.state.unsaved.clone();
+        let mut refused = Vec::new();
         for (task, unsaved) in &pending {
             match self.file.apply(task, unsaved) {
                 // Somebody took the task out of the queue: there is nothing to write it to.
                 Ok(_) | Err(QueueError::UnknownTask { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
+            refused.extend(unsaved.refinement.as_ref().and_then(|refinement| self.refine(task, refinement)));
         }
+        store.record(refused.into_iter().map(warning).collect())?;
         self.write(Some(store))?;
         killpoint::reach("queue written");
         store.record(vec![EventKind::QueueSaved])
+    }
+
+    /// Refines a task as it is in the file, which somebody may have changed since the reflection. Returns why not.
+    fn refine(&mut self, id: &TaskId, refinement: &Refinement) -> Option<String> {
+        let task = self.task(id)?.clone();
+        let rules = Rules {
+            max_notes: self.caps.notes,
+            verification: &self.verification,
+            cannot_run: gate::cannot_run,
+        };
+        let refined = reflect::refine(&task, refinement, &rules);
+        self.file.refine(&refined.task).err().map(|error| error.to_string())
     }
 
     fn write(&mut self, store: Option<&mut Store>) -> Result<()> {
@@ -226,10 +255,43 @@ impl QueueKeeper {
         self.refresh(store, Suspect::Person)
     }
 
+    /// Puts the tasks of a new plan in the place of the old ones, or behind them when somebody has added tasks meanwhile,
+    /// and remembers the epoch that is over.
+    ///
+    /// # Errors
+    /// When the plan does not fit, or task.json cannot be written; it is as it was then.
+    pub fn succeed(&mut self, proposal: &Proposal, doc: &str, epoch: &Value) -> Result<()> {
+        let content = self.file.render();
+        let target = Target { path: &self.path, content: Some(content.as_bytes()), caps: &self.caps };
+        let source = self.file.member_value("planning_source");
+        let wish = refill::Wish { project: "", planning_source: source.as_ref().and_then(Value::as_object), doc };
+        let is_exhausted = self.file.queue().tasks.iter().all(|task| task.status.passes || task.status.blocked);
+        let mut file = if is_exhausted {
+            refill::replace(proposal, &wish, &target, refill::Journal::Kept)?
+        } else {
+            refill::append(proposal, &wish, &target, Taken::Renumbered)?
+        };
+        let mut history = match self.file.member_value("epoch_history") {
+            Some(Value::Array(entries)) => entries,
+            _ => Vec::new(),
+        };
+        history.push(epoch.clone());
+        file.set_member("epoch_history", &Value::Array(history))?;
+        file.save(&self.lock, Durability::Synced).with_context(|| format!("write {}", self.path.display()))?;
+        self.file = file;
+        self.is_normal = true;
+        self.agreed = None;
+        Ok(())
+    }
+
     /// After a crash: whether the write that was under way had been finished.
     pub fn holds(&self, digest: &str) -> bool {
         self.file.digest_on_disk().to_string() == digest
     }
+}
+
+fn warning(text: String) -> EventKind {
+    EventKind::Note { level: "warning".to_owned(), text }
 }
 
 fn undone(put_back: Vec<PutBack>) -> Vec<EventKind> {

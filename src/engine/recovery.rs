@@ -18,6 +18,7 @@ impl Engine {
             self.store.record(vec![EventKind::RunLost { lost, killed }])?;
         }
         self.settle_queue_write()?;
+        self.settle_replan()?;
         self.forget_lost_bases().await?;
         let recovery = logic::recover(&self.store.state);
         match &recovery {

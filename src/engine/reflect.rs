@@ -14,7 +14,7 @@ use crate::model::{
     AttemptReport, EventKind, GateReport, Inquiry, Phase, Refinement, Reflection, Task,
 };
 use crate::plan;
-use crate::prompt::question::{self, ReflectInput};
+use crate::prompt::question::ReflectInput;
 use crate::sys::tail;
 
 /// `logs` may hold lines of any length: this much of the end is looked at.
@@ -88,11 +88,11 @@ impl Engine {
             exit_code: if gate.is_some() { 99 } else { report.end.code() },
             changed_files: &changed,
             gate_errors: gate.map(|gate| gate.errors.as_slice()).unwrap_or_default(),
-            check_outputs: &outputs,
+            check_output_tails: &outputs,
             log_tail: &log_tail,
             contract: &contract::lines(task, &config.verification),
         };
-        Ok(question::reflect(&input, &config.prompt)?)
+        Ok(input.render(&config.prompt)?)
     }
 
     fn read_reflection(&self, task: &Task, answer: &Answer) -> Reflection {

@@ -26,12 +26,27 @@ pub(super) struct Scene {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct When {
+    /// What a question is about (`AUTODEV_INQUIRY`): `spec`, `plan`, `reflect`, `replan`.
+    pub(super) about: Option<String>,
     /// The task's id.
     pub(super) task: Option<String>,
     /// The number of the attempt, from 1.
     pub(super) attempt: Option<u32>,
     /// Text that the prompt must contain.
     pub(super) contains: Option<String>,
+}
+
+/// What a scene is wanted for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked<'a> {
+    /// What the question is about; `None` for work on a task.
+    pub(super) about: Option<&'a str>,
+    /// The task, when it is known apart from the prompt.
+    pub(super) task: Option<&'a str>,
+    /// The number of the attempt, when it is known apart from the prompt.
+    pub(super) attempt: Option<u32>,
+    /// The prompt.
+    pub(super) prompt: &'a str,
 }
 
 enum Line {
@@ -164,15 +179,24 @@ impl Session {
         Ok(Self { scenes })
     }
 
-    /// Returns the scene that fits best: of those whose task and text fit, the one for this very attempt, else one for
+    /// Returns the scene that fits best. A question is answered by a scene that is `about` it, or by one for a text that
+    /// names no task; work on a task by all others. Of those whose task and text fit, the one for this very attempt, else one for
     /// any attempt, else the one for the latest earlier attempt. Scenes with a task beat those without; then the first
     /// in the file wins.
-    pub(super) fn scene(&self, task: Option<&str>, attempt: Option<u32>, prompt: &str) -> Option<&Scene> {
-        let attempt = attempt.unwrap_or_else(|| attempt_in(prompt).unwrap_or(1));
-        let named = task.map(ToOwned::to_owned).or_else(|| self.task_in(prompt));
+    pub(super) fn scene(&self, asked: &Asked<'_>) -> Option<&Scene> {
+        let prompt = asked.prompt;
+        let attempt = asked.attempt.unwrap_or_else(|| attempt_in(prompt).unwrap_or(1));
+        let named = asked.task.map(ToOwned::to_owned).or_else(|| self.task_in(prompt));
         let fits = |scene: &&Scene| {
             let when = &scene.when;
-            when.task.as_ref().is_none_or(|task| Some(task) == named.as_ref())
+            let is_about = match (&when.about, asked.about) {
+                (Some(about), Some(asked)) => about == asked,
+                (Some(_), None) => false,
+                (None, Some(_)) => when.contains.is_some() && when.task.is_none(),
+                (None, None) => true,
+            };
+            is_about
+                && when.task.as_ref().is_none_or(|task| Some(task) == named.as_ref())
                 && when.contains.as_ref().is_none_or(|text| prompt.contains(text))
                 && when.attempt.is_none_or(|number| number <= attempt)
         };
@@ -182,7 +206,7 @@ impl Session {
                 None => (1, 0),
                 Some(number) => (0, number),
             };
-            (scene.when.task.is_some(), scene.when.contains.is_some(), nearness)
+            (scene.when.about.is_some(), scene.when.task.is_some(), scene.when.contains.is_some(), nearness)
         };
         // `max_by_key` takes the last of equals; reversed that is the first in the file.
         self.scenes.iter().filter(fits).rev().max_by_key(|scene| rank(scene))
@@ -322,7 +346,7 @@ mod tests {
             r#"{"say":"plan"}"#,
         ])
         .unwrap();
-        let said = |task, attempt, prompt| match &session.scene(task, attempt, prompt).unwrap().steps[0] {
+        let said = |task, attempt, prompt| match &session.scene(&Asked { about: None, task, attempt, prompt }).unwrap().steps[0] {
             Step::Say(text) => text.clone(),
             other => panic!("{other:?}"),
         };
@@ -334,7 +358,32 @@ mod tests {
         assert_eq!(said(None, None, "Task T-10 and xT-1"), "any", "an id is a whole word");
         assert_eq!(said(None, None, "Make a plan for it"), "plan");
         let strict = parse(&[r#"{"replay":1}"#, r#"{"scene":{"task":"T-1"}}"#]).unwrap();
-        assert!(strict.scene(Some("T-2"), None, "T-1").is_none());
+        let other = Asked { task: Some("T-2"), prompt: "T-1", ..Asked::default() };
+        assert!(strict.scene(&other).is_none());
+    }
+
+    #[test]
+    fn a_question_is_answered_by_a_scene_about_it() {
+        let session = parse(&[
+            r#"{"replay":1}"#,
+            r#"{"scene":{"task":"T-1"}}"#,
+            r#"{"say":"work"}"#,
+            r#"{"scene":{"about":"replan"}}"#,
+            r#"{"say":"replan"}"#,
+            r#"{"scene":{"about":"replan","contains":"epoch 2"}}"#,
+            r#"{"say":"second"}"#,
+        ])
+        .unwrap();
+        let said = |about, prompt| {
+            session.scene(&Asked { about, prompt, ..Asked::default() }).map(|scene| match &scene.steps[0] {
+                Step::Say(text) => text.clone(),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(said(Some("replan"), "T-1 is done").as_deref(), Some("replan"));
+        assert_eq!(said(Some("replan"), "T-1, epoch 2").as_deref(), Some("second"));
+        assert_eq!(said(Some("reflect"), "T-1"), None, "the work on a task is no answer");
+        assert_eq!(said(None, "T-1").as_deref(), Some("work"));
     }
 
     #[test]

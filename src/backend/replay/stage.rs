@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::session::{LastWord, Step, Tokens, Trouble, attempt_in};
+use super::session::{Asked, LastWord, Step, Tokens, Trouble, attempt_in};
 use super::{ReplayError, Session, edit};
 use crate::backend::event::one_line;
 use crate::model::{AgentError, Final, Said, Usage};
@@ -19,6 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(10);
 pub struct Stage<'a> {
     /// The directory whose files are edited.
     pub cwd: &'a Path,
+    /// What the question is about; `None` for work on a task.
+    pub about: Option<&'a str>,
     /// The task, when it is known apart from the prompt.
     pub task: Option<&'a str>,
     /// The number of the attempt from 1, when it is known apart from the prompt.
@@ -37,7 +39,9 @@ pub struct Stage<'a> {
 /// # Errors
 /// When no scene fits, or nothing can be printed any more.
 pub fn play(session: &Session, stage: &Stage<'_>, out: &mut dyn Write) -> Result<i32, ReplayError> {
-    let scene = session.scene(stage.task, stage.attempt, stage.prompt).ok_or_else(|| ReplayError::NoScene {
+    let asked = Asked { about: stage.about, task: stage.task, attempt: stage.attempt, prompt: stage.prompt };
+    let scene = session.scene(&asked).ok_or_else(|| ReplayError::NoScene {
+        about: stage.about.unwrap_or("work").to_owned(),
         task: stage.task.map(ToOwned::to_owned).or_else(|| session.task_in(stage.prompt)).unwrap_or_default(),
         attempt: stage.attempt.or_else(|| attempt_in(stage.prompt)).unwrap_or(0),
     })?;
@@ -148,7 +152,7 @@ mod tests {
         let session = Session::parse(Path::new("s"), text.as_bytes()).unwrap();
         let waits = RefCell::new(Vec::new());
         let sleep = |time| waits.borrow_mut().push(time);
-        let stage = Stage { cwd, task: None, attempt: None, prompt: "", speed, sleep: &sleep };
+        let stage = Stage { cwd, about: None, task: None, attempt: None, prompt: "", speed, sleep: &sleep };
         let mut out = Vec::new();
         let code = play(&session, &stage, &mut out).unwrap();
         let mut parser = backend(BackendName::Replay).parser();
