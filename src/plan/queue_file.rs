@@ -164,7 +164,7 @@ impl QueueFile {
     }
 
     /// Notes that a save has something to write; the first change brings older tasks up to date as well.
-    fn mark_changed(&mut self) {
+    pub(super) fn mark_changed(&mut self) {
         if self.is_changed {
             return;
         }
