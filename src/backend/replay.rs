@@ -105,7 +105,9 @@ pub enum ReplayError {
         reason: String,
     },
     /// No scene fits.
-    #[error("play the session: no scene for {about}, task `{task}`, attempt {attempt} (hint: see docs/replay-format.md)")]
+    #[error(
+        "play the session: no scene for {about}, task `{task}`, attempt {attempt} (hint: see docs/replay-format.md)"
+    )]
     NoScene {
         /// What it is about: `work`, or what a question is about.
         about: String,

@@ -51,8 +51,9 @@ pub(super) fn read(project: &Project, path: &Path, source: &Source, defaults: &D
     let shown = if shown.starts_with('/') { source.label.clone() } else { shown };
     let found = if absolute.is_dir() {
         let files = files(&absolute, &shown)?;
-        let folder =
-            import::Source::folder(files.iter().map(|(path, text)| Document { path: path.as_str(), text: text.as_str() }));
+        let folder = import::Source::folder(
+            files.iter().map(|(path, text)| Document { path: path.as_str(), text: text.as_str() }),
+        );
         import::detect_folder(&folder).map(|format| import::read(format, &folder, defaults))
     } else {
         import::detect(&shown, &source.text)

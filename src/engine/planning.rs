@@ -154,7 +154,8 @@ fn take(
     let is_beside = request.append && project.is_running();
     let _lock = if is_beside { None } else { Some(RunLock::acquire(&project.run_lock(), &LockNote::here("plan"))?) };
     let mut store = Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?;
-    let planned_from = request.source.planning_source(&request.source.text, &shown_doc(project, &request.source.doc), "");
+    let planned_from =
+        request.source.planning_source(&request.source.text, &shown_doc(project, &request.source.doc), "");
     let mut report = place(project, &mut store, request, proposal, &planned_from, "", Taken::Refused)?;
     report.imported = Some(format.as_str());
     report.remarks = notes;
@@ -177,13 +178,9 @@ async fn basis(desk: &mut Desk, project: &Project, source: &Source) -> Result<Ba
 async fn specify(desk: &mut Desk, project: &Project, source: &Source, output: &Path) -> Result<String> {
     let checks = detect::detect(&project.config.project.code_dir, sys::env::raw("PATH").as_deref());
     let hints: Vec<String> = checks.hint().lines().map(str::to_owned).collect();
-    let prompt = SpecInput {
-        project_name: &project.config.project.name,
-        intent: &source.text,
-        feature_hint: "",
-        hints: &hints,
-    }
-    .render(&project.config.prompt)?;
+    let prompt =
+        SpecInput { project_name: &project.config.project.name, intent: &source.text, feature_hint: "", hints: &hints }
+            .render(&project.config.prompt)?;
     let question = Question { inquiry: Inquiry::Spec, prompt: &prompt, limit: limit(project), schema: None };
     let answer = desk.asker.ask(&mut desk.store, &mut desk.tree, &question).await?;
     desk.go_on()?;
@@ -275,8 +272,7 @@ fn place(
 ) -> Result<PlanReport> {
     let path = output(project, request)?;
     let caps = queue::caps(project);
-    let wish =
-        refill::Wish { project: &project.config.project.name, planning_source: Some(planning_source), doc };
+    let wish = refill::Wish { project: &project.config.project.name, planning_source: Some(planning_source), doc };
     let (lock, now) = (project.queue_lock(), sys::clock::now());
     let mut tries = 0;
     let (file, backup) = loop {

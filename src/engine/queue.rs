@@ -222,11 +222,8 @@ impl QueueKeeper {
     /// Refines a task as it is in the file, which somebody may have changed since the reflection. Returns why not.
     fn refine(&mut self, id: &TaskId, refinement: &Refinement) -> Option<String> {
         let task = self.task(id)?.clone();
-        let rules = Rules {
-            max_notes: self.caps.notes,
-            verification: &self.verification,
-            cannot_run: gate::cannot_run,
-        };
+        let rules =
+            Rules { max_notes: self.caps.notes, verification: &self.verification, cannot_run: gate::cannot_run };
         let refined = reflect::refine(&task, refinement, &rules);
         self.file.refine(&refined.task).err().map(|error| error.to_string())
     }

@@ -10,9 +10,7 @@ use super::ask::{Answer, Asker, Question};
 use crate::gate;
 use crate::logic::reflect::{self, Rules};
 use crate::logic::{contract, reply};
-use crate::model::{
-    AttemptReport, EventKind, GateReport, Inquiry, Phase, Refinement, Reflection, Task,
-};
+use crate::model::{AttemptReport, EventKind, GateReport, Inquiry, Phase, Refinement, Reflection, Task};
 use crate::plan;
 use crate::prompt::question::ReflectInput;
 use crate::sys::tail;
@@ -110,11 +108,7 @@ impl Engine {
             let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
             return skipped(format!("the refined task would be unsound: {}", findings.join("; ")));
         }
-        Reflection::Applied {
-            refinement: Box::new(refinement),
-            applied: refined.applied,
-            refused: refined.refused,
-        }
+        Reflection::Applied { refinement: Box::new(refinement), applied: refined.applied, refused: refined.refused }
     }
 
     /// By what rules a refinement is applied.

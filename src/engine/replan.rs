@@ -250,7 +250,8 @@ fn repeated(task: &Value, finished: &BTreeSet<String>) -> Option<String> {
 fn archived(project: &Project, file: &QueueFile) -> Vec<String> {
     let history = file.member_value("epoch_history");
     let entries = history.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let names = entries.iter().rev().take(EPOCHS).filter_map(|entry| entry.get("archive")?.as_str()?.rsplit('/').next());
+    let names =
+        entries.iter().rev().take(EPOCHS).filter_map(|entry| entry.get("archive")?.as_str()?.rsplit('/').next());
     let paths = names.map(|name| project.archive().join(name));
     let caps = super::queue::caps(project);
     let queues = paths.filter_map(|path| QueueFile::load(&path, &caps).ok());

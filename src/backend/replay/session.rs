@@ -346,10 +346,13 @@ mod tests {
             r#"{"say":"plan"}"#,
         ])
         .unwrap();
-        let said = |task, attempt, prompt| match &session.scene(&Asked { about: None, task, attempt, prompt }).unwrap().steps[0] {
-            Step::Say(text) => text.clone(),
-            other => panic!("{other:?}"),
-        };
+        let said =
+            |task, attempt, prompt| match &session.scene(&Asked { about: None, task, attempt, prompt }).unwrap().steps
+                [0]
+            {
+                Step::Say(text) => text.clone(),
+                other => panic!("{other:?}"),
+            };
         assert_eq!(said(Some("T-1"), Some(1), ""), "first");
         assert_eq!(said(Some("T-1"), Some(2), ""), "second");
         assert_eq!(said(Some("T-1"), Some(9), ""), "second", "the latest earlier attempt");
