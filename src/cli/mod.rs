@@ -2,6 +2,7 @@
 
 mod demo;
 mod exit;
+mod init;
 mod log;
 mod rebuild;
 mod run;
@@ -27,8 +28,8 @@ Exit codes:
   2    some task is blocked, or the arguments are wrong
   130  stopped by a signal
 
-New here? `autodev demo` needs no account and no network. For your own project write an autodev.toml
-and a task.json (README.md has both), look with `autodev run --dry-run`, then `autodev run`.";
+New here? `autodev demo` needs no account and no network. In your own project begin with `autodev init`,
+put tasks into task.json, look with `autodev run --dry-run`, then `autodev run`.";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -49,6 +50,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up a project: autodev.toml, an empty queue, rules for agents, skills
+    Init(init::InitArguments),
     /// Work through task.json: an agent on each task, checks on its work, a commit of what passes
     Run(run::RunArguments),
     /// List the tasks, or make some of them pending or blocked
@@ -104,6 +107,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         None => Ok(help(None)),
         Some(Command::Task { command: None }) => Ok(help(Some("task"))),
         Some(Command::Salvage { command: None }) => Ok(help(Some("salvage"))),
+        Some(Command::Init(init)) => init::main(&init),
         Some(Command::Run(run)) => run::main(open()?, &run),
         Some(Command::Task { command: Some(command) }) => task::main(&open()?, command),
         Some(Command::Verify(verify)) => verify::main(&open()?, &verify),

@@ -8,6 +8,7 @@ mod attempt;
 pub mod backup;
 pub mod check;
 pub mod demo;
+pub mod init;
 mod integrate;
 mod live;
 pub mod look;

@@ -11,6 +11,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     ("config", &["model", "sys", "logic"]),
     ("plan", &["model", "sys", "logic"]),
     ("prompt", &["model", "sys", "logic"]),
+    ("scaffold", &["model", "sys", "logic"]),
     ("snapshot", &["model", "sys", "logic"]),
     ("backend", &["model", "sys", "logic"]),
     ("gate", &["model", "sys", "logic"]),
@@ -19,13 +20,16 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     ("view", &["model", "logic"]),
     (
         "engine",
-        &["model", "sys", "logic", "config", "plan", "prompt", "snapshot", "backend", "gate", "git", "journal", "view"],
+        &[
+            "model", "sys", "logic", "config", "plan", "prompt", "scaffold", "snapshot", "backend", "gate", "git",
+            "journal", "view",
+        ],
     ),
     (
         "cli",
         &[
-            "model", "sys", "logic", "config", "plan", "prompt", "snapshot", "backend", "gate", "git", "journal",
-            "view", "engine",
+            "model", "sys", "logic", "config", "plan", "prompt", "scaffold", "snapshot", "backend", "gate", "git",
+            "journal", "view", "engine",
         ],
     ),
 ];
