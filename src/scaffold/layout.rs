@@ -59,14 +59,13 @@ pub fn plan(wanted: &Wanted<'_>, present: &Present) -> Result<Plan, ScaffoldErro
     list.skills()?;
     list.logs(present.has_foreign_logs);
     let makes_claude = wanted.tools.contains(&Tool::Claude) && present.wants_claude();
-    let shares = wanted.tools.iter().any(|tool| tool.shares());
-    if shares || makes_claude {
+    if makes_claude || wanted.tools.iter().any(|tool| tool.reads_agents()) {
         list.rendered("AGENTS.md", text::SHARED, None)?;
     }
     if makes_claude {
         list.text("CLAUDE.md", text::CLAUDE);
     }
-    if shares {
+    if wanted.tools.iter().any(|tool| tool.shares_skills()) {
         list.link(".agents/skills");
     }
     for &tool in wanted.tools {

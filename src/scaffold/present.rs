@@ -70,7 +70,7 @@ impl Present {
     /// Returns what a person has to add to files of theirs, which are left alone.
     pub(super) fn remarks(&self, tools: &[Tool], files: &Files) -> Vec<String> {
         let mut remarks = Vec::new();
-        let wants_agents = tools.iter().any(|tool| tool.shares());
+        let wants_agents = tools.iter().any(|tool| tool.reads_agents());
         if wants_agents && self.agents.as_deref().is_some_and(|text| !mentions(text, &files.guide)) {
             remarks.push(format!(
                 "AGENTS.md is yours and was left alone; add this line to it: \

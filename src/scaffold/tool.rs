@@ -82,23 +82,34 @@ impl Tool {
                 "Claude Code reads `CLAUDE.md`, this file and `rules/` by itself, and finds skills in `.claude/skills`."
             }
             Self::Codex => {
-                "Codex reads `AGENTS.md` at the root of the project by itself, and finds skills in `.agents/skills`."
+                "Codex reads `AGENTS.md` at the root of the project by itself, and finds skills in `.codex/skills` and \
+                 `.agents/skills`."
             }
             Self::Gemini => {
                 "Gemini CLI reads what `context.fileName` in `.gemini/settings.json` names, at the root of the project, and \
-                 finds skills in `.agents/skills`."
+                 finds skills in `.gemini/skills`."
             }
             Self::Opencode => {
-                "OpenCode reads `AGENTS.md` at the root of the project by itself, and finds skills in `.agents/skills`."
+                "OpenCode reads `AGENTS.md` at the root of the project by itself, and finds skills in `.opencode/skills` and \
+                 `.agents/skills`."
             }
         }
     }
 
-    /// Whether it finds `AGENTS.md` and `.agents/skills` (with the settings that [`super::plan`] gives it).
-    pub(super) fn shares(self) -> bool {
+    /// Whether it reads AGENTS.md as long as that is there (Gemini CLI: with the settings that it gets).
+    pub(super) fn reads_agents(self) -> bool {
         match self {
             Self::Claude => false,
             Self::Codex | Self::Gemini | Self::Opencode => true,
+        }
+    }
+
+    /// Whether it gets skills in `.agents/skills` as well, where more and more programs look. Gemini CLI looks there too,
+    /// but warns about every skill that it finds in two places.
+    pub(super) fn shares_skills(self) -> bool {
+        match self {
+            Self::Claude | Self::Gemini => false,
+            Self::Codex | Self::Opencode => true,
         }
     }
 }

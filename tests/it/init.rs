@@ -23,9 +23,8 @@ const CLAUDE: [&str; 9] = [
 ];
 const CODEX: [&str; 6] =
     ["AGENTS.md", ".agents/skills", ".codex/INSTALL.md", ".codex/AGENTS.md", ".codex/rules/core.md", ".codex/skills"];
-const GEMINI: [&str; 13] = [
+const GEMINI: [&str; 12] = [
     "AGENTS.md",
-    ".agents/skills",
     ".gemini/INSTALL.md",
     ".gemini/GEMINI.md",
     ".gemini/rules/core.md",
@@ -172,6 +171,12 @@ fn the_files_hold_what_their_readers_need() {
         assert_eq!(value["skills"], "./.skills/");
         assert!(value["author"]["name"].is_string() && keys.iter().all(|key| !value[key].is_null()), "{value}");
     }
+    // Claude Code copies what `source` names: the skills, not the whole project with its logs.
+    let plugin = &project.json(".claude-plugin/marketplace.json")["plugins"][0];
+    assert_eq!(
+        (&plugin["source"], &plugin["skills"], &plugin["strict"]),
+        (&"./.skills".into(), &"./".into(), &false.into())
+    );
     let settings = project.json(".gemini/settings.json");
     assert_eq!(settings["mcpServers"], serde_json::json!({}));
     assert_eq!(settings["context"]["fileName"], serde_json::json!(["AGENTS.md", "GEMINI.md"]));
