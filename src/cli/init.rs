@@ -18,8 +18,8 @@ Examples:
   autodev init --use codex,gemini   for both; codex is the one that runs
   autodev init --use all            for claude, codex, gemini and opencode
 
-Nothing that exists is changed, so init can be run again: to get back what was deleted, or with another
---use to add an agent. The logs and .autodev/ hide themselves from git; everything else can be committed.";
+Nothing that exists is changed, so init can be run again: to get back what was deleted, or with
+another --use to add an agent. Logs and .autodev/ hide themselves from git; commit the rest.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -88,9 +88,8 @@ fn human(report: &Report, here: Option<&Path>) -> String {
         text.extend(["  ", path, "\n"]);
     }
     if let Some(backend) = report.backend {
-        let because = report.because.map(|because| format!(" ({because})")).unwrap_or_default();
-        let agent = backend.as_str();
-        text.extend(["\nAgent: ", agent, &because, "; [backend].default in autodev.toml says so\n"]);
+        let because = report.because.map(|because| format!("{because}; ")).unwrap_or_default();
+        text.extend(["\nAgent: ", backend.as_str(), " (", &because, "[backend].default in autodev.toml)\n"]);
     }
     text.push_str("\nNext:\n");
     if here.and_then(|here| std::fs::canonicalize(here).ok()).is_none_or(|here| here != report.dir) {

@@ -164,7 +164,7 @@ fn found_on_path(dir: &Path) -> (BackendName, &'static str) {
     let is_there = |tool: &Tool| sys::which::find(OsStr::new(tool.as_str()), path.as_deref(), dir).is_some();
     match PREFERRED.into_iter().find(is_there) {
         Some(tool) => (tool.backend(), "found on PATH"),
-        None => (PREFERRED[0].backend(), "none of codex, claude, gemini, opencode is on PATH yet"),
+        None => (PREFERRED[0].backend(), "no agent is on PATH yet"),
     }
 }
 

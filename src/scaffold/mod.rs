@@ -120,7 +120,7 @@ pub enum ScaffoldError {
         path: String,
     },
     /// A built-in template does not fit its values: a defect of autodev.
-    #[error("render {name}: {source}")]
+    #[error("render {name}")]
     Template {
         /// The template.
         name: &'static str,
@@ -128,7 +128,7 @@ pub enum ScaffoldError {
         source: minijinja::Error,
     },
     /// Something could not be written; what was made before is there and stays.
-    #[error("{source} (made before: {made}; run `autodev init` again to go on)")]
+    #[error("stopped after {made} new entries; `autodev init` goes on there when it is run again")]
     Write {
         /// Where, and what the operating system said.
         source: PathError,
