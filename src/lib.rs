@@ -30,6 +30,7 @@
 //! - [`config`]: autodev.toml and `AUTODEV_*`.
 //! - [`plan`]: task.json: reading it, changing it without losing anything, defending it against agents.
 //! - [`prompt`]: what an agent is told.
+//! - [`scaffold`]: what `init` puts into a project.
 //! - [`snapshot`]: what the tree looks like, by content, and what changed.
 //! - [`backend`]: how each agent is started and what its output means.
 //! - [`gate`]: the checks that prove a task done.
@@ -61,6 +62,7 @@ pub mod journal;
 pub mod plan;
 pub mod prompt;
 pub mod skill;
+pub mod scaffold;
 pub mod snapshot;
 pub mod view;
 

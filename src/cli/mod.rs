@@ -2,6 +2,7 @@
 
 mod demo;
 mod exit;
+mod init;
 mod log;
 mod plan;
 mod rebuild;
@@ -30,8 +31,8 @@ Exit codes:
   2    some task is blocked, or the arguments are wrong
   130  stopped by a signal
 
-New here? `autodev demo` needs no account and no network. For your own project write an autodev.toml
-and a task.json (README.md has both), look with `autodev run --dry-run`, then `autodev run`.";
+New here? `autodev demo` needs no account and no network. In your own project begin with `autodev init`,
+put tasks into task.json, look with `autodev run --dry-run`, then `autodev run`.";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -52,6 +53,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up a project: autodev.toml, an empty queue, rules for agents, skills
+    Init(init::InitArguments),
     /// Work through task.json: an agent on each task, checks on its work, a commit of what passes
     Run(run::RunArguments),
     /// Make task.json of an intent, a specification, or a plan that is there already
@@ -124,6 +127,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         Some(Command::Task { command: None }) => Ok(help(Some("task"))),
         Some(Command::Salvage { command: None }) => Ok(help(Some("salvage"))),
         Some(Command::Skills { command: None }) => Ok(help(Some("skills"))),
+        Some(Command::Init(init)) => init::main(&init),
         Some(Command::Run(run)) => run::main(open()?, &run),
         Some(Command::Plan(arguments)) => plan::plan(open()?, &arguments),
         Some(Command::Spec(arguments)) => plan::spec(open()?, &arguments),

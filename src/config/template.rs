@@ -1,18 +1,23 @@
 //! The autodev.toml that `init` writes.
 
-use toml_edit::{DocumentMut, Item, Value};
+use toml_edit::{Array, DocumentMut, Item, Value};
 
 use crate::model::BackendName;
 
 /// The file as it is when the name is the default one and the backend is claude.
 const TEMPLATE: &str = include_str!("../../templates/autodev.toml");
 
-/// Renders a commented autodev.toml for a project and its backend. The name may hold anything.
-pub fn template(name: &str, backend: BackendName) -> String {
+/// Renders a commented autodev.toml for a project, its backend and the commands that check its work by default. Texts
+/// may hold anything.
+pub fn template(name: &str, backend: BackendName, validate_commands: &[String]) -> String {
     // The embedded file parses; a test holds that, and without it the file is at least usable as it is.
     let Ok(mut document) = TEMPLATE.parse::<DocumentMut>() else { return TEMPLATE.to_owned() };
     set(&mut document, "project", "name", text(name));
     set(&mut document, "backend", "default", text(backend.as_str()));
+    if !validate_commands.is_empty() {
+        let commands: Array = validate_commands.iter().map(|command| text(command)).collect();
+        set(&mut document, "verification", "validate_commands", Value::Array(commands));
+    }
     document.to_string()
 }
 
@@ -54,7 +59,7 @@ mod tests {
 
     #[test]
     fn what_init_writes_is_the_defaults_but_for_what_it_says() {
-        let Loaded { config: written, warnings } = parse(&template("demo", BackendName::Codex));
+        let Loaded { config: written, warnings } = parse(&template("demo", BackendName::Codex, &[]));
         assert_eq!(warnings, []);
         let mut want = config("");
         want.project.name = "demo".into();
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_is_not_to_be_written_is_not_and_the_rest_is() {
-        let source = template("demo", BackendName::Claude);
+        let source = template("demo", BackendName::Claude, &[]);
         let mut findings = Findings::default();
         let layer = file::read(&Source::new(Path::new("x"), &source), &BTreeSet::new(), &mut findings).unwrap();
         let missing: Vec<String> = KEYS
@@ -107,20 +112,29 @@ mod tests {
 
     #[test]
     fn the_name_keeps_to_its_line() {
-        let plain = template("demo", BackendName::Claude);
+        let plain = template("demo", BackendName::Claude, &[]);
         for name in
             ["a\"b'c", "back\\slash", "two\nlines\r\n", "\u{7f}\u{0}\u{1b}[31m", "日本語 🦀", "'''\"\"\"", "#[x]"]
         {
-            let text = template(name, BackendName::Claude);
+            let text = template(name, BackendName::Claude, &[]);
             assert_eq!(text.lines().count(), plain.lines().count(), "{text}");
             assert!(text.contains("default = \"claude\"            # claude, codex"), "{text}");
         }
     }
 
+    #[test]
+    fn the_checks_of_a_project_are_written_on_their_line() {
+        let checks = ["cargo test".to_owned(), "grep -q \"a\\tb\" \u{7f}\n".to_owned()];
+        let source = template("demo", BackendName::Codex, &checks);
+        assert_eq!(config(&source).verification.validate_commands, checks);
+        assert!(source.contains("\nvalidate_commands = [\"cargo test\", "), "{source}");
+        assert!(source.contains("   # for example"), "{source}");
+    }
+
     proptest! {
         #[test]
         fn any_name_survives(name in any::<String>().prop_filter("NUL is refused", |name| !name.contains('\0'))) {
-            let config = config(&template(&name, BackendName::Replay));
+            let config = config(&template(&name, BackendName::Replay, &[]));
             prop_assert_eq!(&config.project.name, &name);
             prop_assert_eq!(config.backend.default, BackendName::Replay);
         }

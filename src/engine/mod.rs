@@ -12,6 +12,7 @@ pub mod demo;
 pub mod desk;
 mod ear;
 mod import;
+pub mod init;
 mod integrate;
 mod live;
 pub mod look;

@@ -29,8 +29,7 @@ impl Project {
             Some(path) => dir.join(path),
             None => config::discover(dir).with_context(|| {
                 format!(
-                    "no autodev.toml in {} or above; initialise the project by writing one (README.md shows a short one), or \
-                     give its path with -c",
+                    "no autodev.toml in {} or above; initialise the project with `autodev init`, or give the path of one with -c",
                     dir.display()
                 )
             })?,

@@ -78,6 +78,30 @@ pub fn write_atomic(path: &Path, content: &[u8], durability: Durability) -> Resu
     Ok(())
 }
 
+/// Creates a file as a whole, never over anything: whatever has the name, a link that leads nowhere too, stays. Returns
+/// whether the file was created. Its permissions are those of any new file, or of any new program.
+///
+/// # Errors
+/// When the directory is missing, not writable, or the disk is full; nothing is left behind then.
+pub fn write_new(path: &Path, content: &[u8], is_executable: bool) -> Result<bool, PathError> {
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = if is_executable { 0o777 } else { 0o666 };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".autodev-").suffix(".tmp").permissions(fs::Permissions::from_mode(mode));
+    let mut temp = builder.tempfile_in(dir).at("write", path)?;
+    temp.as_file_mut().write_all(content).at("write", path)?;
+    match temp.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        // Some file systems can neither link nor refuse to replace; nothing being there has to be enough on them.
+        Err(error) if path.symlink_metadata().is_err() => {
+            error.file.persist(path).map_err(|e| e.error).at("create", path)?;
+            Ok(true)
+        }
+        Err(error) => Err(error.error).at("create", path),
+    }
+}
+
 /// Syncs a directory, so that a rename or a new file in it survives a power cut.
 ///
 /// # Errors
@@ -136,5 +160,19 @@ mod tests {
         assert_eq!(mode(&path) & 0o777, 0o750, "permissions are kept");
         assert!(read_capped(&path, 2).unwrap_err().to_string().contains("larger than 2 bytes"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_new_file_is_never_written_over_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(write_new(&file, b"first", true).unwrap());
+        assert!(!write_new(&file, b"second", false).unwrap());
+        assert!(!write_new(&link, b"third", false).unwrap());
+        assert_eq!(read_capped(&file, 9).unwrap(), b"first");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o100, 0o100);
+        assert!(link.is_symlink() && !dir.path().join("nowhere").exists());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no temporary file is left");
     }
 }

@@ -201,7 +201,7 @@ fn no_configuration_at_all_is_said_with_what_to_do() {
     let project = project();
     std::fs::remove_file(project.path("autodev.toml")).unwrap();
     let done = project.expect(&["run"], 1);
-    names_all(&done, &["autodev.toml", "initialise", "-c"]);
+    names_all(&done, &["autodev.toml", "`autodev init`", "-c"]);
     assert!(done.out.is_empty());
     assert!(!project.has("logs") && !project.has(".autodev"));
 }

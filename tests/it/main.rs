@@ -16,6 +16,7 @@ mod git;
 #[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 mod harness;
 mod honesty;
+mod init;
 mod killed;
 mod limits;
 mod run;

@@ -11,6 +11,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     ("config", &["model", "sys", "logic"]),
     ("plan", &["model", "sys", "logic"]),
     ("prompt", &["model", "sys", "logic"]),
+    ("scaffold", &["model", "sys", "logic"]),
     ("snapshot", &["model", "sys", "logic"]),
     ("backend", &["model", "sys", "logic"]),
     ("gate", &["model", "sys", "logic"]),
@@ -21,15 +22,15 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "model", "sys", "logic", "config", "plan", "prompt", "snapshot", "backend", "gate", "git", "journal",
-            "skill", "view",
+            "model", "sys", "logic", "config", "detect", "plan", "prompt", "scaffold", "skill",
+            "snapshot", "backend", "gate", "git", "journal", "view",
         ],
     ),
     (
         "cli",
         &[
-            "model", "sys", "logic", "config", "plan", "prompt", "snapshot", "backend", "gate", "git", "journal",
-            "skill", "view", "engine",
+            "model", "sys", "logic", "config", "detect", "plan", "prompt", "scaffold", "skill",
+            "snapshot", "backend", "gate", "git", "journal", "view", "engine",
         ],
     ),
 ];
