@@ -16,6 +16,7 @@ pub mod judge;
 pub mod limit;
 pub mod plain;
 mod recover;
+pub mod reflect;
 
 pub use apply::{apply, replay};
 pub use decide::{Next, decide};
