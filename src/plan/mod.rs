@@ -19,6 +19,7 @@ mod migrate;
 mod normal;
 mod place;
 mod queue_file;
+mod refine;
 mod scan;
 mod task_json;
 mod verification;
