@@ -56,6 +56,7 @@ pub mod logic;
 
 pub mod backend;
 pub mod config;
+pub mod detect;
 pub mod gate;
 pub mod git;
 pub mod journal;

@@ -79,7 +79,7 @@ pub(super) fn config() -> Config {
         "reflection": {"enabled": true, "max_refinements_per_task": 3, "prompt_timeout_seconds": 180, "log_tail_lines": 80,
             "max_attempt_history_entries": 12, "max_learning_notes": 20, "max_project_learning_entries": 50,
             "prompt_learning_limit": 6},
-        "prompt": {"template_file": "", "template": ""},
+        "prompt": {"template_file": "", "template": "", "dir": ""},
         "snapshot": {"watch_dirs": [], "ignore_dirs": [], "ignore_path_globs": [], "include_path_globs": []},
         "circuit_breaker": {"no_progress_threshold": 3, "repeated_error_threshold": 3, "rate_limit_cooldown": 300,
             "rate_limit_patterns": []},

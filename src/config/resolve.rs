@@ -28,7 +28,7 @@ pub(super) fn resolve(config: &mut Config, source: &Path) {
         *path = absolute(base, path);
     }
     files.attempt_log_subdir = absolute(&files.log_dir, &files.attempt_log_subdir);
-    for path in [&mut config.prompt.template_file, &mut config.backend.replay.session] {
+    for path in [&mut config.prompt.template_file, &mut config.prompt.dir, &mut config.backend.replay.session] {
         if !path.as_os_str().is_empty() {
             *path = absolute(base, path);
         }

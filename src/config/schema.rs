@@ -183,6 +183,7 @@ pub const KEYS: &[Key] = &[
     key("reflection", "prompt_learning_limit", COUNT),
     key("prompt", "template_file", Path(Any)),
     key("prompt", "template", Text(Any)),
+    key("prompt", "dir", Path(Any)),
     key("snapshot", "watch_dirs", Paths),
     key("snapshot", "ignore_dirs", List(NotEmpty)),
     key("snapshot", "ignore_path_globs", List(Glob)),

@@ -102,6 +102,7 @@ mod tests {
                 "[verification].changed_files_preview_limit",
                 "[prompt].template_file",
                 "[prompt].template",
+                "[prompt].dir",
                 "[circuit_breaker].rate_limit_patterns",
                 "[git].on_block",
                 "[detach].tmux_session_prefix",

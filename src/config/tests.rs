@@ -124,7 +124,7 @@ fn an_empty_file_means_the_defaults() {
             max_project_learning_entries: 50,
             prompt_learning_limit: 6,
         },
-        prompt: PromptConfig { template_file: PathBuf::new(), template: String::new() },
+        prompt: PromptConfig { template_file: PathBuf::new(), template: String::new(), dir: PathBuf::new() },
         snapshot: SnapshotConfig {
             watch_dirs: vec!["/p".into()],
             ignore_dirs: strings(&[".git", ".idea", ".vscode", "build", "venv", "__pycache__", "node_modules", "logs"]),
@@ -256,7 +256,7 @@ fn paths_are_relative_to_what_they_belong_to() {
     let config = config(
         "[project]\ncode_dir = 'code/./x/..'\nconfig_dir = '../state'\n\
          [files]\ntask_json = '/abs/task.json'\nlog_dir = 'out'\nattempt_log_subdir = 'a'\n\
-         [prompt]\ntemplate_file = 'p.md'\n[snapshot]\nwatch_dirs = ['src', '..', '/lib']\n\
+         [prompt]\ntemplate_file = 'p.md'\ndir = 'prompts'\n[snapshot]\nwatch_dirs = ['src', '..', '/lib']\n\
          [backend.replay]\nsession = 's.jsonl'\n[backend.claude]\nprogram = './bin/claude'\n\
          [backend.codex]\nprogram = 'codex-beta'\n[backend.command]\nargv = ['tools/agent', './x']\n",
     );
@@ -265,6 +265,7 @@ fn paths_are_relative_to_what_they_belong_to() {
     assert_eq!(config.files.task_json, Path::new("/abs/task.json"));
     assert_eq!(config.files.attempt_log_subdir, Path::new("/p/out/a"));
     assert_eq!(config.prompt.template_file, Path::new("/p/p.md"));
+    assert_eq!(config.prompt.dir, Path::new("/p/prompts"));
     assert_eq!(config.snapshot.watch_dirs, [Path::new("/p/code/src"), Path::new("/p"), Path::new("/lib")]);
     assert_eq!(config.backend.replay.session, Path::new("/p/s.jsonl"));
     assert_eq!(config.backend.claude.program.program, "/p/bin/claude");

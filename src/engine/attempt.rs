@@ -279,7 +279,7 @@ impl Engine {
             experiment: None,
         };
         let template = prompt::template(&config.prompt)?;
-        Ok(prompt::render(&input, template.as_deref())?)
+        Ok(prompt::render(&input, &template)?)
     }
 
     /// `logs/attempts/<backend>/task_<ID>__attempt_<N>_<stamp>.log`; a second one in the same second gets `-2`.

@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::project::Project;
 use super::sinks::{Audience, Sinks};
 use super::store::Store;
-use crate::gate;
 use crate::logic::reflect::{self, Rules};
 use crate::model::config::VerificationConfig;
 use crate::model::{EventKind, Refinement, State, Status, StatusField, Task, TaskId, TaskState};
@@ -223,7 +222,7 @@ impl QueueKeeper {
     fn refine(&mut self, id: &TaskId, refinement: &Refinement) -> Option<String> {
         let task = self.task(id)?.clone();
         let rules =
-            Rules { max_notes: self.caps.notes, verification: &self.verification, cannot_run: gate::cannot_run };
+            Rules { max_notes: self.caps.notes, verification: &self.verification, cannot_run: plan::audit::cannot_run };
         let refined = reflect::refine(&task, refinement, &rules);
         self.file.refine(&refined.task).err().map(|error| error.to_string())
     }

@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 
 use super::Engine;
 use super::ask::{Answer, Asker, Question};
-use crate::gate;
 use crate::logic::reflect::{self, Rules};
 use crate::logic::{contract, reply};
 use crate::model::{AttemptReport, EventKind, GateReport, Inquiry, Phase, Refinement, Reflection, Task};
@@ -78,7 +77,7 @@ impl Engine {
             .filter(|check| !check.verdict.is_pass())
             .filter_map(|check| check.evidence.as_ref().map(|evidence| (check.name.clone(), evidence.tail.clone())))
             .collect();
-        let task_json = serde_json::to_string_pretty(&self.queue.value(&task.id)?)?;
+        let task_json = serde_json::to_string_pretty(&self.queue.file().task_value(&task.id)?)?;
         let input = ReflectInput {
             task_json: &task_json,
             attempt,
@@ -94,7 +93,7 @@ impl Engine {
     }
 
     fn read_reflection(&self, task: &Task, answer: &Answer) -> Reflection {
-        let skipped = |reason: String| Reflection::Skipped { reason: self.store.sinks.redact(&reason).into_owned() };
+        let skipped = |reason: String| Reflection::Skipped { reason: self.store.sinks.redact(&reason) };
         if !answer.report.is_ok {
             return skipped(answer.trouble());
         }
@@ -103,10 +102,8 @@ impl Engine {
             Err(error) => return skipped(format!("{error} (the answer: {})", answer.log.display())),
         };
         let refined = reflect::refine(task, &refinement, &self.rules());
-        let findings = plan::audit_task(&refined.task);
-        if !findings.is_empty() {
-            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            return skipped(format!("the refined task would be unsound: {}", findings.join("; ")));
+        if let Err(reason) = self.queue.file().try_refine(&refined.task) {
+            return skipped(format!("the refined task would be unsound: {reason}"));
         }
         Reflection::Applied { refinement: Box::new(refinement), applied: refined.applied, refused: refined.refused }
     }
@@ -117,7 +114,7 @@ impl Engine {
         Rules {
             max_notes: config.reflection.max_learning_notes as usize,
             verification: &config.verification,
-            cannot_run: gate::cannot_run,
+            cannot_run: plan::audit::cannot_run,
         }
     }
 }

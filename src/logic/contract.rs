@@ -34,14 +34,18 @@ pub struct Planned {
 pub fn commands(task: &Task, config: &VerificationConfig) -> Vec<Planned> {
     let own = &task.verification;
     if own.validate_commands.is_empty() {
-        let plain =
-            config.validate_commands.iter().map(|run| CommandSpec { run: run.clone(), ..CommandSpec::default() });
-        return plain.map(|spec| plan(&spec, task, config)).collect();
+        return defaults(config).iter().map(|spec| plan(spec, task, config)).collect();
     }
     own.validate_commands.iter().map(|spec| plan(spec, task, config)).collect()
 }
 
-fn plan(spec: &CommandSpec, task: &Task, config: &VerificationConfig) -> Planned {
+/// Returns the configured commands as a task would name them.
+pub fn defaults(config: &VerificationConfig) -> Vec<CommandSpec> {
+    config.validate_commands.iter().map(|run| CommandSpec { run: run.clone(), ..CommandSpec::default() }).collect()
+}
+
+/// Returns one command of a task with everything decided.
+pub fn plan(spec: &CommandSpec, task: &Task, config: &VerificationConfig) -> Planned {
     let own = &task.verification;
     let seconds =
         spec.timeout_seconds.or(own.validate_timeout_seconds).unwrap_or(config.validate_timeout_seconds).max(1);

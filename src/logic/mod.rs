@@ -17,6 +17,7 @@ pub mod judge;
 pub mod limit;
 pub mod plain;
 mod recover;
+pub mod reflect;
 pub mod reply;
 pub mod words;
 

@@ -320,6 +320,8 @@ pub struct PromptConfig {
     pub template_file: PathBuf,
     /// Used when there is no file and this is not empty.
     pub template: String,
+    /// Directory of templates that replace built-in ones. Absolute, or empty.
+    pub dir: PathBuf,
 }
 
 /// `[snapshot]`.

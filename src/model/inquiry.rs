@@ -1,10 +1,8 @@
 //! What a model is asked beside work on a task, and what came of it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::{CommandSpec, Limit, ProcessEnd, RelPath, TaskId, Usage};
+use super::{Limit, ProcessEnd, Refinement, RelPath, TaskId, Usage};
 
 /// What a question is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,64 +60,6 @@ pub struct AnswerReport {
     /// Wall time.
     #[serde(default)]
     pub duration_ms: u64,
-}
-
-/// What a reflection proposes for a task. Everything else that a model answers is left out when it is read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Refinement {
-    /// Why the attempt failed, on one line.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub summary: String,
-    /// Added to the task's notes for whoever implements.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub implementation_notes: Vec<String>,
-    /// Added to the task's notes about its checks.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub verification_notes: Vec<String>,
-    /// Added to what earlier attempts taught.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub learning_notes: Vec<String>,
-    /// Replaces the steps, unless empty.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<String>,
-    /// Added to the documents to read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub docs: Vec<String>,
-    /// Added to the files that should come out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub output: Vec<String>,
-    /// What is to be checked besides.
-    #[serde(skip_serializing_if = "RefinedChecks::is_empty")]
-    pub verification: RefinedChecks,
-}
-
-/// The checks that a reflection proposes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RefinedChecks {
-    /// Globs.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub path_patterns: Vec<String>,
-    /// Commands.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub validate_commands: Vec<CommandSpec>,
-    /// Seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validate_timeout_seconds: Option<u64>,
-    /// Of the new commands.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validate_working_directory: Option<String>,
-    /// Of the new commands.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub validate_environment: BTreeMap<String, String>,
-}
-
-impl RefinedChecks {
-    /// Whether nothing is proposed.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What came of the reflection on a failed attempt.

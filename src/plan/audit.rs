@@ -87,6 +87,14 @@ pub fn task(task: &Map<String, Value>, origin: Origin) -> Vec<Finding> {
     findings
 }
 
+/// As [`task`], for an entry of the queue.
+pub(super) fn object(object: &Object, origin: Origin) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let label = label(object, "task");
+    Audit { object, label: &label, findings: &mut findings }.all(origin);
+    findings
+}
+
 pub(super) fn finding(task: &str, field: &str, problem: impl Into<String>) -> Finding {
     Finding { task: task.to_owned(), field: field.to_owned(), problem: problem.into() }
 }
@@ -339,9 +347,11 @@ fn refused(command: &Json) -> Option<String> {
         },
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) => return None,
     };
-    if run.is_empty() {
-        return None;
-    }
+    if run.is_empty() { None } else { cannot_run(run) }
+}
+
+/// Returns why a command line can never run without a shell, if so.
+pub fn cannot_run(run: &str) -> Option<String> {
     match words::split(run) {
         Err(error) => Some(error.to_string()),
         Ok(split) if words::is_shell_word(&split.program) => Some(format!(

@@ -64,6 +64,11 @@ pub fn example() -> Value {
     plan_of(&task)
 }
 
+/// Returns [`example`] as prompts show it: JSON text.
+pub fn example_text() -> String {
+    serde_json::to_string_pretty(&example()).unwrap_or_default()
+}
+
 /// Returns the same for a task that improves a measured number step by step.
 pub fn example_of_metric() -> Value {
     let task = Task {

@@ -97,7 +97,7 @@ fn show_check(check: &CheckResult, room: usize, seen: &mut Vec<String>) -> (Show
 }
 
 /// Returns the last `room` characters, from the start of a line when there is one, and how many they are.
-fn end_of(text: &str, room: usize) -> (String, usize) {
+pub(super) fn end_of(text: &str, room: usize) -> (String, usize) {
     let count = text.chars().count();
     if count <= room {
         return (text.to_owned(), count);

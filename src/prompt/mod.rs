@@ -1,33 +1,27 @@
-//! What an agent is told: the prompt of one attempt.
+//! What an agent is told: the prompt of one attempt, and the questions.
 //!
-//! The user's own template (`prompt.template_file`, else `prompt.template`) with its `{{name}}` places, else the
-//! built-in text, which also tells the contract by which the runner will judge. Does not shorten what the user wrote;
-//! what programs printed is cleaned and kept within a budget.
+//! The prompt of an attempt is the user's own template (`prompt.template_file`, else `prompt.template`) with its
+//! `{{name}}` places, else the project's `task.md`, else the built-in text, which also tells the contract by which the
+//! runner will judge. The questions ([`question`]) ask for a specification, a plan, what remains of one, why an attempt
+//! failed. Does not shorten what the user wrote; what programs printed is cleaned and kept within a budget.
 //!
 //! Invariant: a value is put in once. Text of a task, of a log or of git that looks like a template stays text.
 
 mod fit;
+mod jinja;
 mod places;
+pub mod question;
+mod source;
 mod values;
 
-use std::io;
 use std::path::{Path, PathBuf};
-
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
 
 use crate::model::config::{FilesConfig, PromptConfig, VerificationConfig};
 use crate::model::{Change, Failure, JournalNote, Task};
-use crate::sys::fs::{self, PathError};
+use crate::sys::fs::PathError;
 
 pub use crate::logic::contract::lines as contract_lines;
-
-/// The built-in prompt.
-const TASK: &str = include_str!("../../templates/prompts/task.md");
-
-/// 4 MiB: far above any prompt that a model reads.
-const TEMPLATE_LIMIT: u64 = 4 * 1024 * 1024;
+pub use source::{Name, Source, source};
 
 /// Everything that goes into a prompt.
 #[derive(Clone, Copy, Debug)]
@@ -78,58 +72,82 @@ pub struct Experiment<'a> {
 /// A prompt that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
-    /// `prompt.template_file` is there but cannot be read.
-    #[error("prompt.template_file: {0}")]
-    TemplateFile(#[from] PathError),
-    /// `prompt.template_file` is not text.
-    #[error("prompt.template_file: {} is not UTF-8 (byte {at})", path.display())]
-    TemplateText {
+    /// A template is there but cannot be read.
+    #[error("{key}: {error}")]
+    File {
+        /// Which setting names it.
+        key: &'static str,
+        /// Why.
+        #[source]
+        error: PathError,
+    },
+    /// A template is not text.
+    #[error("{key}: {} is not UTF-8 (byte {at})", path.display())]
+    NotText {
+        /// Which setting names it.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// How many bytes are sound.
         at: usize,
     },
-    /// The built-in template does not fit the values: a defect of autodev.
+    /// `prompt.dir` names nothing.
+    #[error("prompt.dir: there is no directory {}", path.display())]
+    Dir {
+        /// What it names.
+        path: PathBuf,
+    },
+    /// A template of the project is wrong.
+    #[error("prompt.dir: {} line {line}: {reason}", path.display())]
+    Own {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// One line.
+        reason: String,
+    },
+    /// A built-in template does not fit the values: a defect of autodev.
     #[error("render the built-in prompt: {0}")]
-    BuiltIn(#[from] minijinja::Error),
+    BuiltIn(minijinja::Error),
 }
 
-/// Returns the user's template: the text of `template_file` if that file exists, else `template`; `None` when there is
-/// neither and the built-in prompt is to be used.
+/// The template of an attempt's prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Template {
+    /// The user's text with `{{name}}` places.
+    Places(String),
+    /// A Jinja template, the project's or the built-in one.
+    Jinja(Source),
+}
+
+/// Returns the template of attempts: the text of `template_file` if that file exists, else `template` if it is not
+/// blank, else `task.md` of `dir`, else the built-in one.
 ///
 /// # Errors
-/// When the file exists and cannot be read, is larger than 4 MiB, or is not UTF-8.
-pub fn template(config: &PromptConfig) -> Result<Option<String>, PromptError> {
+/// When a file exists and cannot be read, is larger than 4 MiB, or is not UTF-8, or `dir` does not exist.
+pub fn template(config: &PromptConfig) -> Result<Template, PromptError> {
     let path = &config.template_file;
-    if !path.as_os_str().is_empty() {
-        match fs::read_capped(path, TEMPLATE_LIMIT) {
-            Ok(bytes) => {
-                let text = String::from_utf8(bytes).map_err(|error| PromptError::TemplateText {
-                    path: path.clone(),
-                    at: error.utf8_error().valid_up_to(),
-                })?;
-                return Ok(Some(text));
-            }
-            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
+    if !path.as_os_str().is_empty()
+        && let Some(text) = source::text(path, "prompt.template_file")?
+    {
+        return Ok(Template::Places(text));
     }
-    Ok(Some(config.template.clone()).filter(|text| !text.trim().is_empty()))
+    if !config.template.trim().is_empty() {
+        return Ok(Template::Places(config.template.clone()));
+    }
+    Ok(Template::Jinja(source(config, Name::Task)?))
 }
 
 /// Returns the prompt of an attempt. `template` is what [`template`] found.
 ///
 /// # Errors
-/// Only by a defect of the built-in template.
-pub fn render(input: &PromptInput<'_>, template: Option<&str>) -> Result<String, PromptError> {
-    if let Some(template) = template {
-        return Ok(places::fill(template, &values::places(input)));
+/// When the project's own `task.md` is wrong; the message names file and line.
+pub fn render(input: &PromptInput<'_>, template: &Template) -> Result<String, PromptError> {
+    match template {
+        Template::Places(text) => Ok(places::fill(text, &values::places(input))),
+        Template::Jinja(source) => jinja::render(source, values::built_in(input)),
     }
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment
-        .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
-    Ok(environment.render_named_str("task.md", TASK, Serde(values::built_in(input)))?)
 }
 
 #[cfg(test)]

@@ -91,6 +91,11 @@ impl Case {
     }
 
     fn render(&self, template: Option<&str>) -> String {
+        let built_in = || Template::Jinja(Source::built_in(Name::Task));
+        self.with(&template.map_or_else(built_in, |text| Template::Places(text.to_owned()))).unwrap()
+    }
+
+    fn with(&self, template: &Template) -> Result<String, PromptError> {
         let experiment = match self.task.execution {
             Execution::SinglePass => None,
             Execution::Iterative(_) => Some(Experiment {
@@ -116,7 +121,7 @@ impl Case {
             changed: &self.changed,
             experiment,
         };
-        render(&input, template).unwrap()
+        render(&input, template)
     }
 }
 
@@ -254,30 +259,76 @@ fn many_changed_paths_are_counted() {
     assert!(prompt.contains("- `f39`\n- ... 5 more\n"), "{prompt}");
 }
 
+fn own(dir: &Path) -> PromptConfig {
+    PromptConfig { template_file: PathBuf::new(), template: String::new(), dir: dir.to_path_buf() }
+}
+
 #[test]
-fn the_template_file_comes_first_then_the_text_then_the_built_in() {
+fn the_template_file_comes_first_then_the_text_then_the_directory_then_the_built_in() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("prompt.md");
-    let mut config = PromptConfig { template_file: path.clone(), template: "inline".to_owned() };
-    assert_eq!(template(&config).unwrap().as_deref(), Some("inline"), "the file does not exist");
+    let places = |text: &str| Template::Places(text.to_owned());
+    std::fs::write(dir.path().join("task.md"), "own {{ task.id }}").unwrap();
+    let config =
+        PromptConfig { template_file: path.clone(), template: "inline".to_owned(), dir: dir.path().to_path_buf() };
+    assert_eq!(template(&config).unwrap(), places("inline"), "the file does not exist");
     std::fs::write(&path, "from file").unwrap();
-    assert_eq!(template(&config).unwrap().as_deref(), Some("from file"));
-    config = PromptConfig { template_file: PathBuf::new(), template: " \n".to_owned() };
-    assert_eq!(template(&config).unwrap(), None);
+    assert_eq!(template(&config).unwrap(), places("from file"));
+    let config = PromptConfig { template_file: PathBuf::new(), template: " \n".to_owned(), ..config };
+    let Template::Jinja(found) = template(&config).unwrap() else { panic!("the directory") };
+    assert_eq!(found.text, "own {{ task.id }}");
+    assert_eq!(template(&own(Path::new(""))).unwrap(), Template::Jinja(Source::built_in(Name::Task)));
 }
 
 #[test]
 fn a_template_file_that_is_no_text_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("prompt.md");
-    let config = PromptConfig { template_file: path.clone(), template: String::new() };
+    let config = PromptConfig { template_file: path.clone(), ..own(Path::new("")) };
     std::fs::write(&path, b"abc\xff").unwrap();
     let error = template(&config).unwrap_err().to_string();
     assert!(error.contains("prompt.md is not UTF-8 (byte 3)"), "{error}");
     std::fs::write(&path, vec![b'x'; 4 * 1024 * 1024 + 1]).unwrap();
     assert!(template(&config).unwrap_err().to_string().contains("larger than"));
-    let config = PromptConfig { template_file: dir.path().to_path_buf(), template: String::new() };
+    let config = PromptConfig { template_file: dir.path().to_path_buf(), ..own(Path::new("")) };
     assert!(template(&config).unwrap_err().to_string().starts_with("prompt.template_file: read "));
+}
+
+#[test]
+fn a_projects_own_template_has_the_values_of_the_built_in_one() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("task.md"), Name::Task.built_in()).unwrap();
+    let case = Case::full();
+    let own = template(&own(dir.path())).unwrap();
+    assert_eq!(case.with(&own).unwrap(), case.render(None));
+}
+
+#[test]
+fn a_mistake_in_a_projects_template_is_named_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("task.md");
+    let error = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let template = template(&own(dir.path())).unwrap();
+        Case::new().with(&template).unwrap_err().to_string().replace(&path.display().to_string(), "task.md")
+    };
+    let told = error("one\n{{ task.id }}\n {{ project }}!\n");
+    assert!(
+        told.starts_with("prompt.dir: task.md line 3: undefined value in `{{ project }}!` (this prompt has "),
+        "{told}"
+    );
+    assert!(told.contains("project_name, "), "{told}");
+    let told = error("one\n{% if %}\n");
+    assert!(told.starts_with("prompt.dir: task.md line 2: "), "{told}");
+    let told = error("{{ task.titel }}");
+    assert!(told.starts_with("prompt.dir: task.md line 1: undefined value in `{{ task.titel }}`"), "{told}");
+    let told = error("{% for x in range(1000000000) %}{% endfor %}");
+    assert!(told.starts_with("prompt.dir: task.md line 1: "), "{told}");
+    std::fs::write(&path, b"\xff").unwrap();
+    let told = template(&own(dir.path())).unwrap_err().to_string();
+    assert!(told.starts_with("prompt.dir: ") && told.ends_with("task.md is not UTF-8 (byte 0)"), "{told}");
+    let told = template(&own(&dir.path().join("gone"))).unwrap_err().to_string();
+    assert!(told.starts_with("prompt.dir: there is no directory ") && told.ends_with("gone"), "{told}");
 }
 
 proptest::proptest! {

@@ -240,6 +240,27 @@ fn a_template_file_that_is_not_there_falls_back() {
 }
 
 #[test]
+fn a_directory_of_prompts_replaces_the_built_in_one() {
+    let project = project();
+    project.config("[run]\ndelay_between_tasks = 0\n[prompt]\ndir = \"prompts\"\n");
+    project.write("prompts/task.md", "only {{ task.id }} of {{ project_name }}, try {{ attempt }}\n");
+    project.expect(&["run"], 0);
+    assert!(project.prompt("codex", 1).starts_with("only T1 of "), "{}", project.prompt("codex", 1));
+}
+
+#[test]
+fn a_wrong_prompt_of_the_project_is_named_with_its_line() {
+    let project = project();
+    project.config("[run]\ndelay_between_tasks = 0\n[prompt]\ndir = \"prompts\"\n");
+    project.write("prompts/task.md", "only\n{{ tsk.id }}\n");
+    let ran = project.expect(&["run"], 1);
+    assert!(ran.err.contains("prompts/task.md line 2: undefined value in `{{ tsk.id }}`"), "{}", ran.err);
+    assert_eq!(project.task("T1").get("blocked"), None, "no attempt was made and none is charged");
+    project.write("prompts/task.md", "only {{ task.id }}\n");
+    project.expect(&["run"], 0);
+}
+
+#[test]
 fn the_older_gate_table_is_understood() {
     let project = project();
     project.config("[gate]\nvalidate_commands = [\"test -f src/elsewhere.txt\"]\n");

@@ -11,6 +11,7 @@ mod config;
 mod crash;
 mod data;
 mod docs;
+mod epochs;
 mod execution;
 mod git;
 #[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
@@ -19,6 +20,8 @@ mod honesty;
 mod init;
 mod killed;
 mod limits;
+mod plan;
+mod reflection;
 mod run;
 mod signals;
 mod skills;
