@@ -35,6 +35,7 @@
 //! - [`gate`]: the checks that prove a task done.
 //! - [`git`]: commits of exactly a task's files, bases to return to, salvage of leftovers.
 //! - [`journal`]: the events on disk.
+//! - [`skill`]: skills: reading, recommending, checking and linking them.
 //! - [`view`]: files, pages and lines for people and programs. Pure.
 //!
 //! Floor 3:
@@ -59,6 +60,7 @@ pub mod git;
 pub mod journal;
 pub mod plan;
 pub mod prompt;
+pub mod skill;
 pub mod snapshot;
 pub mod view;
 
