@@ -8,6 +8,7 @@ mod run;
 mod salvage;
 mod scan;
 mod screen;
+mod skills;
 mod status;
 mod task;
 mod verify;
@@ -75,6 +76,18 @@ enum Command {
         #[command(subcommand)]
         command: Option<salvage::SalvageCommand>,
     },
+    /// List the skills of the project, find one that fits, or check that all is in place
+    #[command(arg_required_else_help = false)]
+    Skills {
+        #[command(subcommand)]
+        command: Option<skills::SkillsCommand>,
+    },
+    /// Make the project's skills known to the agent of this user (the one in [backend].default)
+    InstallSkills {
+        /// Print JSON: {"tool", "skills": [{"name", "target", "outcome"}]}, or "commands" for claude and gemini
+        #[arg(long)]
+        json: bool,
+    },
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
     /// The player of recorded sessions (started by autodev itself)
@@ -104,6 +117,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         None => Ok(help(None)),
         Some(Command::Task { command: None }) => Ok(help(Some("task"))),
         Some(Command::Salvage { command: None }) => Ok(help(Some("salvage"))),
+        Some(Command::Skills { command: None }) => Ok(help(Some("skills"))),
         Some(Command::Run(run)) => run::main(open()?, &run),
         Some(Command::Task { command: Some(command) }) => task::main(&open()?, command),
         Some(Command::Verify(verify)) => verify::main(&open()?, &verify),
@@ -111,6 +125,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         Some(Command::Log(log)) => log::main(&open()?, &log),
         Some(Command::Rebuild) => rebuild::main(&open()?),
         Some(Command::Salvage { command: Some(command) }) => salvage::main(&open()?, command),
+        Some(Command::Skills { command: Some(command) }) => skills::main(arguments.config.as_deref(), &command),
+        Some(Command::InstallSkills { json }) => skills::install(&open()?, json),
         Some(Command::Demo(demo)) => demo::main(&demo),
         Some(Command::Scan) => scan::main(&open()?),
         Some(Command::Replay { session, speed }) => {

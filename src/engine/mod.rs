@@ -18,6 +18,7 @@ mod recovery;
 pub mod reopen;
 pub mod signals;
 pub mod sinks;
+pub mod skills;
 pub mod store;
 pub mod tree;
 mod verify;

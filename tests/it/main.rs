@@ -20,5 +20,6 @@ mod killed;
 mod limits;
 mod run;
 mod signals;
+mod skills;
 mod task;
 mod tidy;
