@@ -62,8 +62,8 @@ pub mod git;
 pub mod journal;
 pub mod plan;
 pub mod prompt;
-pub mod skill;
 pub mod scaffold;
+pub mod skill;
 pub mod snapshot;
 pub mod view;
 

@@ -7,9 +7,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::screen;
+use crate::detect;
 use crate::engine::init::{self, InitOptions, Report};
 use crate::model::BackendName;
-use crate::scaffold::Skill;
+use crate::scaffold::{Skill, SkillFile};
+use crate::{skill, sys};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,12 +62,19 @@ pub(super) fn main(arguments: &InitArguments) -> Result<i32> {
 
 /// The skills that every project gets.
 fn bundled_skills() -> Vec<Skill> {
-    Vec::new()
+    let file = |file: &skill::BundledFile| SkillFile {
+        path: file.path.to_owned(),
+        content: file.content.to_vec(),
+        is_executable: file.is_executable,
+    };
+    let skill =
+        |skill: &skill::Bundled| Skill { name: skill.name.to_owned(), files: skill.files.iter().map(file).collect() };
+    skill::bundled().iter().map(skill).collect()
 }
 
 /// The commands that check work in a project of this kind.
-fn detected_checks(_dir: &Path) -> Vec<String> {
-    Vec::new()
+fn detected_checks(dir: &Path) -> Vec<String> {
+    detect::detect(dir, sys::env::raw("PATH").as_deref()).defaults()
 }
 
 fn json(report: &Report) -> serde_json::Value {

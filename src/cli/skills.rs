@@ -161,6 +161,7 @@ fn doctor(config: Option<&Path>, dir: &Path, json: bool) -> i32 {
     } else {
         let style = screen::style();
         let mut page = String::new();
+        let mut following = rows.iter().skip(1);
         for row in &rows {
             let colour = match row.level {
                 Level::Ok => "0;32",
@@ -169,7 +170,9 @@ fn doctor(config: Option<&Path>, dir: &Path, json: bool) -> i32 {
             };
             let level = style.paint(colour, &format!("[{}]", row.level.as_str()));
             page.extend([format!("{level} {}: {}\n", one_line(&row.label), one_line(&row.detail))]);
-            if let Some(next) = &row.next {
+            // Said once for neighbours that want the same.
+            let is_repeated = following.next().is_some_and(|below| below.next == row.next);
+            if let Some(next) = row.next.as_ref().filter(|_| !is_repeated) {
                 page.extend([format!("    next: {}\n", one_line(next))]);
             }
         }

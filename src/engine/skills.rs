@@ -42,17 +42,18 @@ pub fn doctor(given: Option<&Path>, dir: &Path) -> Vec<Row> {
         Ok(project) => project,
         Err(error) => {
             let row = Row::new(Level::Error, "config", format!("{error:#}")).next("mend or write autodev.toml");
-            let rest = skill::doctor_rows(&skill::Place { root: dir, backend: None });
+            let file = given.map(|given| dir.join(given)).or_else(|| config::discover(dir));
+            let beside = file.as_deref().and_then(Path::parent);
+            let root = beside.or_else(|| dir.ancestors().find(|above| above.join(skill::DIRECTORY).is_dir()));
+            let rest = skill::doctor_rows(&skill::Place { root: root.unwrap_or(dir), backend: None });
             return std::iter::once(row).chain(rest).collect();
         }
     };
     let backend = project.config.backend.default;
     let mut rows = vec![Row::new(Level::Ok, "config", project.config.source.display().to_string())];
     rows.extend(project.warnings.iter().map(|warning| Row::new(Level::Warn, "config", warning)));
-    rows.push(match config::backend_problem(&project.config, backend) {
-        None => Row::new(Level::Ok, "backend.default", backend.as_str()),
-        Some(problem) => Row::new(Level::Error, "backend.default", problem),
-    });
+    // A backend that cannot be used is an error of the configuration.
+    rows.push(Row::new(Level::Ok, "backend.default", backend.as_str()));
     rows.extend(skill::doctor_rows(&skill::Place { root: root(&project), backend: Some(backend) }));
     rows
 }

@@ -4,8 +4,9 @@ use chrono::SecondsFormat;
 
 use super::feed;
 use crate::model::{
-    Active, AttemptReport, Event, EventKind, Failure, HistoryEntry, JournalNote, LeftBlocked, Parked, Pause, Phase,
-    Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status, TaskId, TaskState, Verdict,
+    Active, AttemptReport, Event, EventKind, Failure, HistoryEntry, Inquiry, JournalNote, LeftBlocked, Parked, Pause,
+    Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status, TaskId, TaskState,
+    Verdict,
 };
 
 /// How many failures the next prompt can show.
@@ -128,8 +129,14 @@ fn fold(state: &mut State, event: &Event) {
                 state.run.message = format!("Asking {}: {}", state.run.backend, inquiry.word());
             }
         }
-        EventKind::AskEnded { report, .. } => {
+        EventKind::AskEnded { inquiry, report, .. } => {
             state.run.asking = None;
+            if let (Inquiry::Reflection { task, .. }, Some(active)) = (inquiry, &mut state.active)
+                && *task == active.task
+            {
+                // It was not asked to change anything; what it did is the task's, and will be checked and committed.
+                active.touched.extend(report.changed.iter().cloned());
+            }
             state.run.usage = state.run.usage.plus(report.usage);
         }
         EventKind::EpochEnded { .. } | EventKind::ReplanStarted { .. } | EventKind::Replanned { .. } => {

@@ -131,7 +131,7 @@ fn tool_rows(root: &Path, tool: &Tool) -> Vec<Row> {
         link_row(root, tool).unwrap_or_else(|| present("skills", tool.link, false)),
     ];
     for manifest in tool.manifests {
-        rows.push(manifest_row(root, manifest).unwrap_or_else(|| present(manifest.label, manifest.path, false)));
+        rows.push(manifest_row(root, name, manifest).unwrap_or_else(|| present(manifest.label, manifest.path, false)));
     }
     rows
 }
@@ -159,18 +159,19 @@ fn link_row(root: &Path, tool: &Tool) -> Option<Row> {
 }
 
 /// A manifest; `None` when there is none.
-fn manifest_row(root: &Path, manifest: &Manifest) -> Option<Row> {
+fn manifest_row(root: &Path, tool: &str, manifest: &Manifest) -> Option<Row> {
     let path = root.join(manifest.path);
+    let label = format!("{tool} {}", manifest.label);
     if !path.exists() {
         return None;
     }
     let row = match read_capped(&path, 1024 * 1024).map(|bytes| serde_json::from_slice::<Value>(&bytes)) {
-        Err(error) => Row::new(Level::Error, manifest.label, error.to_string()),
-        Ok(Err(error)) => Row::new(Level::Error, manifest.label, format!("{}: {error}", manifest.path)),
+        Err(error) => Row::new(Level::Error, label, error.to_string()),
+        Ok(Err(error)) => Row::new(Level::Error, label, format!("{}: {error}", manifest.path)),
         Ok(Ok(value)) if value.get("name").and_then(Value::as_str).is_none_or(str::is_empty) => {
-            Row::new(Level::Error, manifest.label, format!("{} has no name", manifest.path))
+            Row::new(Level::Error, label, format!("{} has no name", manifest.path))
         }
-        Ok(Ok(_)) => Row::new(Level::Ok, manifest.label, manifest.path),
+        Ok(Ok(_)) => Row::new(Level::Ok, label, manifest.path),
     };
     Some(row)
 }

@@ -53,7 +53,10 @@ fn an_exhausted_queue_is_planned_anew() {
     assert_eq!(queue["planning_source"]["planning_text"], "make it work");
     assert_eq!(queue["mine"], json!({"kept": 1}), "what autodev does not know stays");
     let history = &queue["epoch_history"];
-    assert_eq!((&history[0]["epoch"], &history[0]["completed"], &history[0]["blocked"]), (&json!(1), &json!(2), &json!(0)));
+    assert_eq!(
+        (&history[0]["epoch"], &history[0]["completed"], &history[0]["blocked"]),
+        (&json!(1), &json!(2), &json!(0))
+    );
     assert_eq!(project.log().len(), 4, "three tasks and the first commit");
     let asked = project.left("asked1");
     assert!(asked.contains("make it work") && asked.contains("T1: First"), "{asked}");
@@ -127,7 +130,7 @@ fn a_failed_plan_keeps_the_queue_and_is_exit_1() {
     let done = project.expect(&["run", "--epochs", "2"], 1);
     assert_eq!(ids(&project), ["T1", "T2"]);
     assert!(done.err.contains("logs/plans"), "{}", done.err);
-    assert_eq!(project.find("logs/plans", "no JSON at all").len(), 2, "what was paid for is kept");
+    assert_eq!(project.holding("logs/plans", "no JSON at all").len(), 2, "what was paid for is kept");
 }
 
 #[test]
@@ -184,7 +187,10 @@ fn an_id_that_comes_again_is_another_task() {
     let again = json!({"id": "T1", "title": "Third", "description": "d", "steps": ["s"],
         "verification": {"validate_commands": ["test -f src/third.txt"]}});
     let project = project(&[plan(&[again]), plan(&[])]);
-    agent(&project, "mkdir -p src; echo $n > src/$AUTODEV_TASK_ID.txt; [ -e $out/r ] && echo x > src/third.txt; exit 0");
+    agent(
+        &project,
+        "mkdir -p src; echo $n > src/$AUTODEV_TASK_ID.txt; [ -e $out/r ] && echo x > src/third.txt; exit 0",
+    );
     project.expect(&["run", "--epochs", "3"], 0);
     assert_eq!((ids(&project), project.flags("T1")), (vec!["T1".to_owned()], (true, false)));
     assert!(project.committed().contains(&"src/third.txt".to_owned()));

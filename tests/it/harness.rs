@@ -288,6 +288,11 @@ impl Project {
         found
     }
 
+    /// The files below a directory of the project that hold a text, sorted.
+    pub fn holding(&self, below: &str, text: &str) -> Vec<String> {
+        self.find(below, "").into_iter().filter(|name| self.read(name).contains(text)).collect()
+    }
+
     /// A place outside of the project, for notes of agents.
     pub fn aside(&self, name: &str) -> PathBuf {
         self.root.path().join("out").join(name)

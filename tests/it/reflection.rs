@@ -32,7 +32,10 @@ fn reflection_refines() {
     assert_eq!(task["steps"], json!(["write src/T1.txt"]));
     assert_eq!(task["implementation_notes"], json!(["the file is T1.txt"]));
     assert_eq!(task["verification"]["validate_commands"], json!(["test -f src/T1.txt", "test -f src/try.txt"]));
-    assert_eq!((&task["refinement_count"], &task["last_reflection_summary"]), (&json!(1), &json!("file name was wrong")));
+    assert_eq!(
+        (&task["refinement_count"], &task["last_reflection_summary"]),
+        (&json!(1), &json!("file name was wrong"))
+    );
     assert_eq!(task["attempt_history"][0]["summary"], "file name was wrong");
     assert_eq!(task["learning_notes"], json!(["check names first"]));
     assert_eq!(project.json("task.json")["learning_journal"][0]["learning_notes"], json!(["check names first"]));
@@ -85,7 +88,7 @@ fn an_answer_that_is_no_json_is_skipped_and_said() {
     assert_eq!(reflections[0]["result"], "skipped");
     assert!(reflections[0]["reason"].as_str().unwrap().contains("JSON"), "{reflections:?}");
     assert_eq!(project.task("T1")["refinement_count"], 0);
-    assert_eq!(project.find("logs/plans", "I am sorry").len(), 2, "the log and the answer are kept");
+    assert_eq!(project.holding("logs/plans", "I am sorry").len(), 2, "the log and the answer are kept");
 }
 
 #[test]
