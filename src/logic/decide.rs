@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::breaker::give_up;
 use super::limit::{self, Wait};
+use super::reflect::{self, Occasion};
 use crate::model::{
     Active, AttemptReport, BlockAction, Effect, EventKind, GateReport, Limit, Pause, Phase, ProcessEnd, Reflection,
     RelPath, RunStatus, Settings, State, TaskId, Verdict,
@@ -236,7 +237,7 @@ fn fail(
     after.charged = after.charged.saturating_add(1);
     let goes_on = give_up(&after, &settings.limits).is_none() && !is_halted(state);
     let (summary, notes) = match &active.reflection {
-        None if goes_on && is_worth_reflection(settings, active, code, &changed) => {
+        None if wants_reflection(settings, active, goes_on) => {
             return Next::Perform(Effect::Reflect { attempt });
         }
         Some(Reflection::Applied { refinement, .. }) => {
@@ -267,13 +268,22 @@ fn fail(
     Next::Record(records)
 }
 
-/// Whether a failed attempt that is followed by another one is reflected on: there is something to learn from, and the
-/// task has not been refined too often (section 13 of the reference's description).
-fn is_worth_reflection(settings: &Settings, active: &Active, code: i32, changed: &[RelPath]) -> bool {
-    let refined = active.spec.as_ref().map_or(0, |task| task.refinement_count);
-    settings.reflection.is_enabled
-        && refined < settings.reflection.max_refinements
-        && (code == VERIFICATION_FAILED || !changed.is_empty())
+/// Whether to ask why the attempt failed, before its failure is recorded.
+fn wants_reflection(settings: &Settings, active: &Active, has_successor: bool) -> bool {
+    let (end, gate, has_changes) = match &active.phase {
+        Phase::Attempted { report, .. } => (&report.end, None, !report.changed.is_empty()),
+        Phase::Verified { attempted, gate, changed, .. } => (&attempted.end, Some(gate), !changed.is_empty()),
+        _ => return false,
+    };
+    reflect::is_due(&Occasion {
+        is_enabled: settings.reflection.is_enabled,
+        max_refinements: settings.reflection.max_refinements,
+        refinement_count: active.spec.as_ref().map_or(0, |task| task.refinement_count),
+        end,
+        gate,
+        has_changes,
+        has_successor,
+    })
 }
 
 #[expect(clippy::too_many_arguments, reason = "all facts of the event")]

@@ -130,7 +130,9 @@ fn a_failed_plan_keeps_the_queue_and_is_exit_1() {
     let done = project.expect(&["run", "--epochs", "2"], 1);
     assert_eq!(ids(&project), ["T1", "T2"]);
     assert!(done.err.contains("logs/plans"), "{}", done.err);
-    assert_eq!(project.holding("logs/plans", "no JSON at all").len(), 2, "what was paid for is kept");
+    for words in ["no JSON at all", "again none"] {
+        assert!(project.holding("logs/plans", words).len() >= 2, "the log and the answer are kept: {words}");
+    }
 }
 
 #[test]

@@ -9,7 +9,20 @@ use serde_json::Value;
 
 use crate::harness::{DILIGENT, Done, ONE_TASK, Project};
 
-const COMMON: [&str; 7] = ["autodev.toml", "task.json", "AGENT.md", "TASK.md", "progress.txt", "logs/", ".autodev/"];
+const COMMON: [&str; 12] = [
+    "autodev.toml",
+    "task.json",
+    "AGENT.md",
+    "TASK.md",
+    "progress.txt",
+    ".skills/autodev-runtime/",
+    ".skills/coca-spec/",
+    ".skills/spec-driven-develop/",
+    ".skills/find-skills/",
+    ".skills/skill-creator/",
+    "logs/",
+    ".autodev/",
+];
 const CLAUDE: [&str; 9] = [
     "AGENTS.md",
     "CLAUDE.md",
@@ -357,9 +370,22 @@ fn existing_files_stay_byte_for_byte() {
     let done = project.expect(&["init", "--use", "all", "--name", "Other"], 0);
     assert_eq!(
         created(&done),
-        ["logs/", ".agents/skills", ".claude/skills", ".codex/skills", ".gemini/skills", ".opencode/skills"]
+        [
+            ".skills/autodev-runtime/",
+            ".skills/coca-spec/",
+            ".skills/spec-driven-develop/",
+            ".skills/find-skills/",
+            ".skills/skill-creator/",
+            "logs/",
+            ".agents/skills",
+            ".claude/skills",
+            ".codex/skills",
+            ".gemini/skills",
+            ".opencode/skills",
+        ]
     );
-    assert_eq!(tree(&project).into_iter().filter(|(name, _)| !name.ends_with("/skills")).collect::<Vec<_>>(), before);
+    let is_old = |name: &str| !name.ends_with("/skills") && !name.starts_with(".skills/");
+    assert_eq!(tree(&project).into_iter().filter(|(name, _)| is_old(name)).collect::<Vec<_>>(), before);
     assert!(done.err.contains("note: AGENTS.md is yours") && done.err.contains("add this line"), "{}", done.err);
     assert!(done.err.contains("note: .gemini/settings.json is yours"), "{}", done.err);
 }
@@ -450,7 +476,7 @@ fn a_full_disk_leaves_no_half_file_and_init_goes_on_later() {
     assert!(tree(&project).is_empty(), "{:?}", tree(&project));
     assert_eq!(
         project.expect(&["init", "--use", "codex"], 0).out.lines().next().unwrap().split(' ').nth(1),
-        Some("13")
+        Some("18")
     );
 }
 
@@ -493,6 +519,7 @@ fn git_sees_exactly_the_scaffold() {
     let project = repository();
     let done = project.expect(&["init", "--use", "all"], 0);
     let mut wanted: Vec<String> = created(&done).into_iter().filter(|path| !path.ends_with('/')).collect();
+    wanted.extend(project.find(".skills", ""));
     wanted.sort();
     assert_eq!(status(&project), wanted);
     assert_eq!(project.read(".gitignore"), "*.tmp\n");
@@ -526,4 +553,22 @@ fn the_scaffold_is_no_change_of_a_task() {
         let left = status(&project);
         assert!(left.iter().all(|path| !path.contains("logs/") && !path.contains(".autodev/")), "{left:?}");
     }
+}
+
+#[test]
+fn init_ships_clean_skills() {
+    let project = empty();
+    project.expect(&["init"], 0);
+    let shipped = project.find(".skills", "");
+    let odd = |name: &&String| name.contains(".pyc") || name.contains("__pycache__") || name.contains("/.DS_Store");
+    assert_eq!(shipped.iter().filter(odd).collect::<Vec<_>>(), [] as [&String; 0]);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("skills");
+    for name in &shipped {
+        let original = fs::read(source.join(name.strip_prefix(".skills/").unwrap())).unwrap();
+        assert_eq!(fs::read(project.path(name)).unwrap(), original, "{name}");
+    }
+    let script = fs::metadata(project.path(".skills/find-skills/scripts/install-skill.sh")).unwrap();
+    assert_ne!(std::os::unix::fs::PermissionsExt::mode(&script.permissions()) & 0o100, 0, "it can be run");
+    let listed = project.expect(&["skills", "list"], 0);
+    assert!(listed.out.contains("- coca-spec") && listed.out.contains(".skills"), "{}", listed.out);
 }
