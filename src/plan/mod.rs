@@ -12,6 +12,7 @@ mod backup;
 mod defence;
 mod edit;
 mod error;
+pub mod import;
 mod json;
 mod layout;
 mod load;
