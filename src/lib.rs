@@ -35,6 +35,7 @@
 //! - [`gate`]: the checks that prove a task done.
 //! - [`git`]: commits of exactly a task's files, bases to return to, salvage of leftovers.
 //! - [`journal`]: the events on disk.
+//! - [`detect`]: how a project is built, tested and linted, by what its files say.
 //! - [`view`]: files, pages and lines for people and programs. Pure.
 //!
 //! Floor 3:
@@ -54,6 +55,7 @@ pub mod logic;
 
 pub mod backend;
 pub mod config;
+pub mod detect;
 pub mod gate;
 pub mod git;
 pub mod journal;

@@ -16,16 +16,20 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     ("gate", &["model", "sys", "logic"]),
     ("git", &["model", "sys", "logic"]),
     ("journal", &["model", "sys", "logic"]),
+    ("detect", &["model", "sys", "logic"]),
     ("view", &["model", "logic"]),
     (
         "engine",
-        &["model", "sys", "logic", "config", "plan", "prompt", "snapshot", "backend", "gate", "git", "journal", "view"],
+        &[
+            "model", "sys", "logic", "config", "plan", "prompt", "snapshot", "backend", "gate", "git", "journal",
+            "detect", "view",
+        ],
     ),
     (
         "cli",
         &[
             "model", "sys", "logic", "config", "plan", "prompt", "snapshot", "backend", "gate", "git", "journal",
-            "view", "engine",
+            "detect", "view", "engine",
         ],
     ),
 ];
