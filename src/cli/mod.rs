@@ -1,5 +1,6 @@
 //! Floor 5: the command line. Arguments in, text and an exit code out; everything else is elsewhere.
 
+mod checks;
 mod demo;
 mod exit;
 mod log;
@@ -27,8 +28,9 @@ Exit codes:
   2    some task is blocked, or the arguments are wrong
   130  stopped by a signal
 
-New here? `autodev demo` needs no account and no network. For your own project write an autodev.toml
-and a task.json (README.md has both), look with `autodev run --dry-run`, then `autodev run`.";
+New here? `autodev demo` needs no account and no network. For your own project write an
+autodev.toml and a task.json (README.md has both), look with `autodev run --dry-run`, then
+`autodev run`. `autodev help COMMAND` says more about a command.";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -36,17 +38,28 @@ and a task.json (README.md has both), look with `autodev run --dry-run`, then `a
     name = "autodev",
     version,
     infer_long_args = true,
-    max_term_width = 100,
+    max_term_width = 99,
     after_help = AFTER_HELP
 )]
-struct Arguments {
+struct Arguments<C: Subcommand> {
     /// Use this autodev.toml instead of the one found here or above; stands before the command
     #[arg(short, long, value_name = "PATH", global = false)]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<C>,
 }
 
+/// Every command, also those that only autodev itself uses. They have a type of their own because what is generated
+/// from the commands (completions, manual pages) does not leave out what is merely hidden.
+#[derive(Debug, Subcommand)]
+enum AnyCommand {
+    #[command(flatten)]
+    Public(Command),
+    #[command(flatten)]
+    Internal(InternalCommand),
+}
+
+/// The commands for people.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Work through task.json: an agent on each task, checks on its work, a commit of what passes
@@ -75,8 +88,15 @@ enum Command {
         #[command(subcommand)]
         command: Option<salvage::SalvageCommand>,
     },
+    /// Show how this project is built, tested and linted, by what its files say; starts nothing
+    Checks(checks::ChecksArguments),
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
+}
+
+/// The commands that autodev itself and its measurements use.
+#[derive(Debug, Subcommand)]
+enum InternalCommand {
     /// The player of recorded sessions (started by autodev itself)
     #[command(name = "__replay", hide = true)]
     Replay {
@@ -93,32 +113,44 @@ enum Command {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::<AnyCommand>::parse();
     let result = dispatch(arguments);
     exit::code(result)
 }
 
-fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
-    let open = || open(arguments.config.as_deref());
+fn dispatch(arguments: Arguments<AnyCommand>) -> anyhow::Result<i32> {
+    let config = arguments.config.as_deref();
     match arguments.command {
         None => Ok(help(None)),
-        Some(Command::Task { command: None }) => Ok(help(Some("task"))),
-        Some(Command::Salvage { command: None }) => Ok(help(Some("salvage"))),
-        Some(Command::Run(run)) => run::main(open()?, &run),
-        Some(Command::Task { command: Some(command) }) => task::main(&open()?, command),
-        Some(Command::Verify(verify)) => verify::main(&open()?, &verify),
-        Some(Command::Status { json }) => status::main(&open()?, json),
-        Some(Command::Log(log)) => log::main(&open()?, &log),
-        Some(Command::Rebuild) => rebuild::main(&open()?),
-        Some(Command::Salvage { command: Some(command) }) => salvage::main(&open()?, command),
-        Some(Command::Demo(demo)) => demo::main(&demo),
-        Some(Command::Scan) => scan::main(&open()?),
-        Some(Command::Replay { session, speed }) => {
+        Some(AnyCommand::Public(command)) => perform(command, || open(config)),
+        Some(AnyCommand::Internal(InternalCommand::Scan)) => scan::main(&open(config)?),
+        Some(AnyCommand::Internal(InternalCommand::Replay { session, speed })) => {
             let dir = std::env::current_dir()?;
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
             Ok(crate::backend::replay::perform(session.as_deref(), speed, &dir, &mut input, &mut out)?)
         }
     }
+}
+
+fn perform(command: Command, open: impl FnOnce() -> anyhow::Result<Project>) -> anyhow::Result<i32> {
+    match command {
+        Command::Task { command: None } => Ok(help(Some("task"))),
+        Command::Salvage { command: None } => Ok(help(Some("salvage"))),
+        Command::Run(run) => run::main(open()?, &run),
+        Command::Task { command: Some(command) } => task::main(&open()?, command),
+        Command::Verify(verify) => verify::main(&open()?, &verify),
+        Command::Status { json } => status::main(&open()?, json),
+        Command::Log(log) => log::main(&open()?, &log),
+        Command::Rebuild => rebuild::main(&open()?),
+        Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),
+        Command::Demo(demo) => demo::main(&demo),
+        Command::Checks(checks) => checks::main(&checks),
+    }
+}
+
+/// The command line without the commands that are not for people.
+fn public() -> clap::Command {
+    Arguments::<Command>::command()
 }
 
 fn open(config: Option<&std::path::Path>) -> anyhow::Result<Project> {
@@ -129,7 +161,7 @@ fn open(config: Option<&std::path::Path>) -> anyhow::Result<Project> {
 
 /// Prints the help of the program (or names the subcommands that are missing) and succeeds, as the reference does.
 fn help(of: Option<&str>) -> i32 {
-    let mut command = Arguments::command();
+    let mut command = public();
     // Gives subcommands their whole name for the usage line.
     command.build();
     if let Some(sub) = of.and_then(|name| command.find_subcommand_mut(name)) {
