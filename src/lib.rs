@@ -37,6 +37,7 @@
 //! - [`git`]: commits of exactly a task's files, bases to return to, salvage of leftovers.
 //! - [`journal`]: the events on disk.
 //! - [`skill`]: skills: reading, recommending, checking and linking them.
+//! - [`detect`]: how a project is built, tested and linted, by what its files say.
 //! - [`view`]: files, pages and lines for people and programs. Pure.
 //!
 //! Floor 3:

@@ -1,5 +1,6 @@
 //! Floor 5: the command line. Arguments in, text and an exit code out; everything else is elsewhere.
 
+mod checks;
 mod demo;
 mod exit;
 mod init;
@@ -16,7 +17,7 @@ mod status;
 mod task;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -31,8 +32,9 @@ Exit codes:
   2    some task is blocked, or the arguments are wrong
   130  stopped by a signal
 
-New here? `autodev demo` needs no account and no network. In your own project begin with `autodev init`,
-put tasks into task.json, look with `autodev run --dry-run`, then `autodev run`.";
+New here? `autodev demo` needs no account and no network. In your own project begin with
+`autodev init`, then `autodev plan`, look with `autodev run --dry-run`, then `autodev run`.
+`autodev help COMMAND` says more about a command.";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -40,17 +42,28 @@ put tasks into task.json, look with `autodev run --dry-run`, then `autodev run`.
     name = "autodev",
     version,
     infer_long_args = true,
-    max_term_width = 100,
+    max_term_width = 99,
     after_help = AFTER_HELP
 )]
-struct Arguments {
+struct Arguments<C: Subcommand> {
     /// Use this autodev.toml instead of the one found here or above; stands before the command
     #[arg(short, long, value_name = "PATH", global = false)]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<C>,
 }
 
+/// Every command, also those that only autodev itself uses. They have a type of their own because what is generated
+/// from the commands (completions, manual pages) does not leave out what is merely hidden.
+#[derive(Debug, Subcommand)]
+enum AnyCommand {
+    #[command(flatten)]
+    Public(Command),
+    #[command(flatten)]
+    Internal(InternalCommand),
+}
+
+/// The commands for people.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Set up a project: autodev.toml, an empty queue, rules for agents, skills
@@ -97,8 +110,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show how this project is built, tested and linted, by what its files say; starts nothing
+    Checks(checks::ChecksArguments),
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
+}
+
+/// The commands that autodev itself and its measurements use.
+#[derive(Debug, Subcommand)]
+enum InternalCommand {
     /// The player of recorded sessions (started by autodev itself)
     #[command(name = "__replay", hide = true)]
     Replay {
@@ -115,38 +135,51 @@ enum Command {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::<AnyCommand>::parse();
     let result = dispatch(arguments);
     exit::code(result)
 }
 
-fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
-    let open = || open(arguments.config.as_deref());
+fn dispatch(arguments: Arguments<AnyCommand>) -> anyhow::Result<i32> {
+    let config = arguments.config.as_deref();
     match arguments.command {
         None => Ok(help(None)),
-        Some(Command::Task { command: None }) => Ok(help(Some("task"))),
-        Some(Command::Salvage { command: None }) => Ok(help(Some("salvage"))),
-        Some(Command::Skills { command: None }) => Ok(help(Some("skills"))),
-        Some(Command::Init(init)) => init::main(&init),
-        Some(Command::Run(run)) => run::main(open()?, &run),
-        Some(Command::Plan(arguments)) => plan::plan(open()?, &arguments),
-        Some(Command::Spec(arguments)) => plan::spec(open()?, &arguments),
-        Some(Command::Task { command: Some(command) }) => task::main(&open()?, command),
-        Some(Command::Verify(verify)) => verify::main(&open()?, &verify),
-        Some(Command::Status { json }) => status::main(&open()?, json),
-        Some(Command::Log(log)) => log::main(&open()?, &log),
-        Some(Command::Rebuild) => rebuild::main(&open()?),
-        Some(Command::Salvage { command: Some(command) }) => salvage::main(&open()?, command),
-        Some(Command::Skills { command: Some(command) }) => skills::main(arguments.config.as_deref(), &command),
-        Some(Command::InstallSkills { json }) => skills::install(&open()?, json),
-        Some(Command::Demo(demo)) => demo::main(&demo),
-        Some(Command::Scan) => scan::main(&open()?),
-        Some(Command::Replay { session, speed }) => {
+        Some(AnyCommand::Public(command)) => perform(command, config),
+        Some(AnyCommand::Internal(InternalCommand::Scan)) => scan::main(&open(config)?),
+        Some(AnyCommand::Internal(InternalCommand::Replay { session, speed })) => {
             let dir = std::env::current_dir()?;
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
             Ok(crate::backend::replay::perform(session.as_deref(), speed, &dir, &mut input, &mut out)?)
         }
     }
+}
+
+fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
+    let open = || open(config);
+    match command {
+        Command::Task { command: None } => Ok(help(Some("task"))),
+        Command::Salvage { command: None } => Ok(help(Some("salvage"))),
+        Command::Skills { command: None } => Ok(help(Some("skills"))),
+        Command::Init(init) => init::main(&init),
+        Command::Plan(arguments) => plan::plan(open()?, &arguments),
+        Command::Spec(arguments) => plan::spec(open()?, &arguments),
+        Command::Run(run) => run::main(open()?, &run),
+        Command::Task { command: Some(command) } => task::main(&open()?, command),
+        Command::Verify(verify) => verify::main(&open()?, &verify),
+        Command::Status { json } => status::main(&open()?, json),
+        Command::Log(log) => log::main(&open()?, &log),
+        Command::Rebuild => rebuild::main(&open()?),
+        Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),
+        Command::Demo(demo) => demo::main(&demo),
+        Command::Checks(checks) => checks::main(&checks),
+        Command::Skills { command: Some(command) } => skills::main(config, &command),
+        Command::InstallSkills { json } => skills::install(&open()?, json),
+    }
+}
+
+/// The command line without the commands that are not for people.
+fn public() -> clap::Command {
+    Arguments::<Command>::command()
 }
 
 fn open(config: Option<&std::path::Path>) -> anyhow::Result<Project> {
@@ -157,7 +190,7 @@ fn open(config: Option<&std::path::Path>) -> anyhow::Result<Project> {
 
 /// Prints the help of the program (or names the subcommands that are missing) and succeeds, as the reference does.
 fn help(of: Option<&str>) -> i32 {
-    let mut command = Arguments::command();
+    let mut command = public();
     // Gives subcommands their whole name for the usage line.
     command.build();
     if let Some(sub) = of.and_then(|name| command.find_subcommand_mut(name)) {
