@@ -13,7 +13,7 @@ use crate::model::BackendName;
 /// Asking for events also in one-shot prompts gives their cost and typed errors. Works in 2.0.76, the oldest tried.
 const EVENTS_WHEN_ASKED: Span = Span::since(Version(2, 0, 0));
 
-/// `--json-schema`: in 2.0.76, the oldest tried.
+/// `--json-schema`: in the help of 2.0.76, the oldest tried; works together with plan mode in 2.1.329.
 const JSON_SCHEMA: Span = Span::since(Version(2, 0, 76));
 /// Linux gives one argument 128 KiB; a schema beyond this is left out.
 const LONGEST_SCHEMA: usize = 100 * 1024;

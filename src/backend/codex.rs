@@ -16,7 +16,8 @@ const EVENTS: Span = Span::since(Version(0, 40, 0));
 const FULL_AUTO: Span = Span::before(Version(0, 48, 0));
 /// `--ephemeral` is unknown to 0.47.0: an error there.
 const EPHEMERAL: Span = Span::since(Version(0, 48, 0));
-/// `--output-schema`: openai/codex pull request 4183 mends it in September 2025, weeks before 0.47.0.
+/// `--output-schema`: openai/codex pull request 4183 mends it in September 2025, weeks before 0.47.0. 0.169.0 sends
+/// the schema with `"strict": true`, so the service refuses one that breaks the rules of [`super::Schema`].
 const OUTPUT_SCHEMA: Span = Span::since(Version(0, 47, 0));
 
 /// The backend `codex`.

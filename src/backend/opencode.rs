@@ -15,8 +15,10 @@ const EVENTS: Span = Span::since(Version(1, 0, 0));
 
 /// Laid over the permissions of its configuration files.
 const PERMISSION: &str = "OPENCODE_PERMISSION";
-/// `--agent plan` alone blocks the edit tool but not the shell, and an `allow` would override it.
-const READ_ONLY: &str = r#"{"edit":"deny","bash":"deny"}"#;
+/// `--agent plan` alone blocks the edit tool but not the shell, and an `allow` would override it. The last rule that
+/// matches wins, and a name that the user's file has keeps its place there, before a `"*": "allow"` for example; a
+/// pattern that no file has comes last. Measured with 1.2.27 and 1.18.33, which then do not even offer the tools.
+const READ_ONLY: &str = r#"{"edit":"deny","bash":"deny","edi*":"deny","bas*":"deny"}"#;
 
 /// The backend `opencode`.
 pub(super) struct Opencode;
