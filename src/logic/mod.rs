@@ -14,6 +14,8 @@ mod decide;
 mod feed;
 pub mod judge;
 pub mod limit;
+#[cfg(test)]
+pub(crate) mod mutate;
 pub mod plain;
 mod recover;
 pub mod reply;

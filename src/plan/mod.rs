@@ -13,6 +13,8 @@ mod backup;
 mod defence;
 mod edit;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod json;
 mod layout;
 mod load;
