@@ -19,6 +19,8 @@ pub mod replay;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod samples;
 
 use std::ffi::OsString;

@@ -15,6 +15,8 @@ mod feed;
 pub mod front_matter;
 pub mod judge;
 pub mod limit;
+#[cfg(test)]
+pub(crate) mod mutate;
 pub mod plain;
 mod recover;
 pub mod reflect;

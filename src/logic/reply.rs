@@ -145,7 +145,7 @@ impl<'a> Found<'a> {
                 Ok(value) => whole.push((root, value)),
                 Err(problem) => {
                     let unread = Lost { start: root.start, end: root.end, at: root.start, problem, is_torn: false };
-                    lost = Lost::more_telling(lost, unread);
+                    lost = Some(Lost::more_telling(lost, unread));
                 }
             }
         }
@@ -159,7 +159,7 @@ impl<'a> Found<'a> {
         let candidate =
             |(root, value): (Root, Value)| Candidate { value, is_repaired: root.is_repaired, at: clean.at(root.start) };
         let candidates = whole.into_iter().map(candidate).collect();
-        Self { candidates, longest, last_comparable, lost, clean }
+        Self { clean, candidates, longest, last_comparable, lost }
     }
 
     /// Whether a lost document is rather the answer than any candidate.

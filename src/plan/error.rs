@@ -38,7 +38,7 @@ pub enum QueueError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is not a queue. Holds every problem found, in file order.
+    /// The file is not a queue. Holds every problem found, in file order; of more than 100 the first, and their number.
     #[error("{}", listing(path, problems))]
     Invalid {
         /// The file.

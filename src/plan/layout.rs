@@ -16,6 +16,8 @@ pub(super) struct Layout {
     pub(super) entries: Vec<Entry>,
     /// Where `tasks` stands when it is no list, and what it is instead.
     pub(super) odd_tasks: Option<(usize, &'static str)>,
+    /// The member that the entries came from.
+    tasks: Option<usize>,
 }
 
 /// A top-level member.
@@ -61,6 +63,7 @@ pub(super) fn split(text: &str) -> Result<Layout, SyntaxError> {
         }
         if is_tasks && scanner.peek() == Some(b'[') {
             layout.entries = entries(text, scanner)?;
+            layout.tasks = Some(layout.members.len());
             layout.members.push(Member { key, content: Content::Tasks });
             return Ok(());
         }
@@ -81,11 +84,9 @@ pub(super) fn split(text: &str) -> Result<Layout, SyntaxError> {
 fn unname_tasks(layout: &mut Layout) {
     let entries = std::mem::take(&mut layout.entries);
     layout.odd_tasks = None;
-    for member in &mut layout.members {
-        if member.content == Content::Tasks {
-            let items = Json::Array(entries.iter().map(|entry| entry.json.clone()).collect());
-            member.content = Content::Text(printed(&items, 1));
-        }
+    if let Some(member) = layout.tasks.take().and_then(|at| layout.members.get_mut(at)) {
+        let items = Json::Array(entries.into_iter().map(|entry| entry.json).collect());
+        member.content = Content::Text(printed(&items, 1));
     }
 }
 

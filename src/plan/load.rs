@@ -22,6 +22,9 @@ use crate::sys::fs::{Context as _, PathError};
 /// The largest file that is read; the largest queue seen in the field has 3 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
+/// How many problems are told. Finding the place of each means reading its task again.
+const MAX_PROBLEMS: usize = 100;
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What tells cheaply whether a file is still the same.
@@ -114,6 +117,34 @@ impl Complaint {
     }
 }
 
+/// What is wrong with a file.
+#[derive(Default)]
+struct Complaints {
+    told: Vec<Complaint>,
+    /// Those beyond [`MAX_PROBLEMS`].
+    more: usize,
+}
+
+impl Complaints {
+    /// Adds a problem; its place is only looked for when it will be told.
+    fn add(&mut self, complaint: impl FnOnce() -> Complaint) {
+        if self.told.len() < MAX_PROBLEMS {
+            self.told.push(complaint());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn in_order(mut self) -> Vec<Complaint> {
+        self.told.sort_by_key(|complaint| complaint.offset);
+        if let Some(last) = self.told.last().filter(|_| self.more > 0) {
+            let message = format!("and {} more problems", self.more);
+            self.told.push(Complaint { offset: last.offset, place: String::new(), message, other: None });
+        }
+        self.told
+    }
+}
+
 impl QueueFile {
     /// Reads and checks a file: UTF-8, with or without a byte order mark, at most 64 MiB.
     ///
@@ -141,10 +172,10 @@ impl QueueFile {
         let text =
             std::str::from_utf8(body).map_err(|error| invalid(whole(error.valid_up_to(), "not UTF-8".to_owned())))?;
         let layout = layout::split(text).map_err(|SyntaxError { offset, message }| invalid(whole(offset, message)))?;
-        let mut problems = Vec::new();
+        let mut complaints = Complaints::default();
         if let Some((offset, kind)) = layout.odd_tasks {
             let message = format!("expected a list, found {kind}");
-            problems.push(Complaint { offset, place: "tasks".to_owned(), message, other: None });
+            complaints.add(|| Complaint { offset, place: "tasks".to_owned(), message, other: None });
         }
         let mut file = Self {
             path: path.to_path_buf(),
@@ -159,11 +190,10 @@ impl QueueFile {
         };
         let offsets: Vec<usize> = layout.entries.iter().map(|entry| entry.offset).collect();
         for entry in layout.entries {
-            file.add(text, &offsets, entry, &mut problems);
+            file.add(text, &offsets, entry, &mut complaints);
         }
-        if !problems.is_empty() {
-            problems.sort_by_key(|complaint| complaint.offset);
-            return Err(invalid(problems));
+        if !complaints.told.is_empty() {
+            return Err(invalid(complaints.in_order()));
         }
         file.queue.project = file.member("project").map(|json| json.as_text()).unwrap_or_default();
         file.queue.journal = journal(file.member("learning_journal").as_ref());
@@ -172,7 +202,7 @@ impl QueueFile {
         Ok(file)
     }
 
-    fn add(&mut self, text: &str, offsets: &[usize], entry: layout::Entry, problems: &mut Vec<Complaint>) {
+    fn add(&mut self, text: &str, offsets: &[usize], entry: layout::Entry, complaints: &mut Complaints) {
         let at = self.entries.len();
         let Some(object) = entry.json.as_object() else {
             self.entries.push(Entry { text: entry.text, task: None, is_legacy: false });
@@ -181,16 +211,18 @@ impl QueueFile {
         let mut found = Vec::new();
         let task = task_json::read(object, &mut found);
         let place = format!("tasks[{at}]");
-        problems.extend(found.into_iter().map(|found| Complaint {
-            offset: scan::locate(text, entry.offset, &found.steps),
-            place: place::name(&place, &found.steps),
-            message: found.message,
-            other: None,
-        }));
+        for found in found {
+            complaints.add(|| Complaint {
+                offset: scan::locate(text, entry.offset, &found.steps),
+                place: place::name(&place, &found.steps),
+                message: found.message,
+                other: None,
+            });
+        }
         let first = self.index.get(&task.id).copied();
         if let Some(first) = first {
             let id_of = |entry: usize| scan::locate(text, entry, &[Step::Key("id")]);
-            problems.push(Complaint {
+            complaints.add(|| Complaint {
                 offset: id_of(entry.offset),
                 place: format!("{place}.id"),
                 message: format!("\"{}\" is already the id of tasks[{first}]", task.id),
@@ -289,6 +321,25 @@ mod tests {
         assert!(!file.is_current(), "another inode");
         std::fs::remove_file(&path).unwrap();
         assert!(!file.is_current());
+    }
+
+    #[test]
+    fn of_very_many_problems_the_first_are_told() {
+        let text = format!(
+            r#"{{"tasks": [{{"id": "a", "verification": {{"validate_commands": [1{}]}}}}]}}"#,
+            ", 1".repeat(99_999)
+        );
+        let refusal = refusal(text.as_bytes());
+        assert_eq!(refusal.lines().count(), 102, "{} bytes", refusal.len());
+        assert!(refusal.ends_with("and 99900 more problems"), "{}", &refusal[refusal.len() - 100..]);
+    }
+
+    #[test]
+    fn very_many_task_lists_are_read_in_one_go() {
+        // Ends in no sensible time when each list looks at all before it.
+        let text = format!("{{{}\"tasks\": [{{\"id\": \"a\"}}]}}", "\"tasks\": [], ".repeat(300_000));
+        let file = QueueFile::parse(Path::new("task.json"), text.into_bytes(), &CAPS).unwrap();
+        assert_eq!(file.queue().tasks.len(), 1);
     }
 
     proptest! {

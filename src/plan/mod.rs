@@ -14,6 +14,8 @@ mod defence;
 mod edit;
 mod error;
 pub mod import;
+#[cfg(test)]
+mod fuzz;
 mod json;
 mod layout;
 mod load;

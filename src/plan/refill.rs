@@ -209,9 +209,17 @@ impl Names {
     }
 }
 
-/// Returns the first name with a number from 2 that is not taken. Among as many names as there are tasks one is free.
+/// Returns the first name with a number from 2 that is not taken.
 fn numbered(name: impl Fn(u64) -> String, is_taken: impl Fn(&str) -> bool) -> String {
-    (2..).map(name).find(|name| !is_taken(name)).unwrap_or_default()
+    let mut number = 2;
+    loop {
+        let name = name(number);
+        if !is_taken(&name) {
+            return name;
+        }
+        // Ends: there are not as many tasks as numbers.
+        number += 1;
+    }
 }
 
 impl QueueFile {

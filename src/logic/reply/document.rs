@@ -116,9 +116,8 @@ fn has_heading(lines: &[&str]) -> bool {
         match (Fence::read(line), open) {
             (Some(fence), None) => open = Some(fence),
             (Some(fence), Some(opened)) if fence.closes(opened) => open = None,
-            (Some(_), Some(_)) => {}
             (None, None) if is_heading(line) => return true,
-            (None, _) => {}
+            (Some(_), Some(_)) | (None, _) => {}
         }
     }
     false

@@ -213,18 +213,14 @@ impl Lexer<'_> {
         let key = self.text.get(start + 1..self.at - 1).unwrap_or_default();
         let is_word = key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         self.space()?;
-        match self.peek().ok_or(TORN)? {
-            b':' => {
-                self.pass();
-                self.has_key = true;
-                Ok(Expect::Value)
-            }
-            _ => {
-                // In `{"} ... {"a": 1}` the string is none.
-                self.has_key |= is_word;
-                Err("expected `:`")
-            }
+        if self.peek().ok_or(TORN)? != b':' {
+            // In `{"} ... {"a": 1}` the string is none.
+            self.has_key |= is_word;
+            return Err("expected `:`");
         }
+        self.pass();
+        self.has_key = true;
+        Ok(Expect::Value)
     }
 
     /// Whether there is a key as other languages write it: in single quotes, or bare.

@@ -45,11 +45,11 @@ impl Lost {
         self.end - self.start
     }
 
-    pub(super) fn more_telling(earlier: Option<Lost>, later: Lost) -> Option<Lost> {
-        Some(match earlier {
+    pub(super) fn more_telling(earlier: Option<Lost>, later: Lost) -> Lost {
+        match earlier {
             Some(earlier) => earlier.or_longer(later),
             None => later,
-        })
+        }
     }
 
     /// Returns the one the text ends in, else the longer of two, the later one of equals.
@@ -181,7 +181,7 @@ impl Search<'_> {
     fn end_region(&mut self, end: usize, is_torn: bool) {
         let Some(Region { start, broken, .. }) = self.region.take() else { return };
         let lost = Lost { start, end, at: broken.at, problem: Cow::from(&broken), is_torn };
-        self.lost = Lost::more_telling(self.lost.take(), lost);
+        self.lost = Some(Lost::more_telling(self.lost.take(), lost));
     }
 
     /// Whether what begins at `start`, behind the place where a document broke, looks like a part of it: it follows a

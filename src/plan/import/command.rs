@@ -307,7 +307,7 @@ mod tests {
         #[test]
         fn fuzz_a_plain_command_is_one_that_needs_no_shell(text in "[a-z.\"'\\\\=$&|*~#(){}! \t]{1,30}|\\PC{0,30}") {
             if let Some(Value::String(command)) = stated(&text) {
-                prop_assert!(crate::gate::words::split(&command).is_ok(), "{}", command);
+                prop_assert!(crate::logic::words::split(&command).is_ok(), "{}", command);
             }
             for announced in [Announced::Commands, Announced::Checks] {
                 of_item(&text, announced);
