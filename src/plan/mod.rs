@@ -13,9 +13,9 @@ mod backup;
 mod defence;
 mod edit;
 mod error;
-pub mod import;
 #[cfg(test)]
 mod fuzz;
+pub mod import;
 mod json;
 mod layout;
 mod load;

@@ -211,7 +211,7 @@ fn every_command_can_be_run_without_a_shell() {
     let commands = found["commands"].as_array().unwrap();
     for command in commands {
         let run = command["run"].as_str().unwrap();
-        let words = autodev::gate::words::split(run).unwrap_or_else(|e| panic!("{run}: {e}"));
+        let words = autodev::logic::words::split(run).unwrap_or_else(|e| panic!("{run}: {e}"));
         let plain: Vec<String> = [words.program.clone()].into_iter().chain(words.args).collect();
         assert_eq!(shell_words(run), plain, "a shell understands the same");
         let programs = [

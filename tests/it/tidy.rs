@@ -23,15 +23,15 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "model", "sys", "logic", "config", "detect", "plan", "prompt", "scaffold", "skill",
-            "snapshot", "backend", "gate", "git", "journal", "view",
+            "model", "sys", "logic", "config", "detect", "plan", "prompt", "scaffold", "skill", "snapshot", "backend",
+            "gate", "git", "journal", "view",
         ],
     ),
     (
         "cli",
         &[
-            "model", "sys", "logic", "config", "detect", "plan", "prompt", "scaffold", "skill",
-            "snapshot", "backend", "gate", "git", "journal", "view", "engine",
+            "model", "sys", "logic", "config", "detect", "plan", "prompt", "scaffold", "skill", "snapshot", "backend",
+            "gate", "git", "journal", "view", "engine",
         ],
     ),
 ];

@@ -22,8 +22,7 @@ impl Checks {
         let mut checks = Self::default();
         for section in &outline.sections {
             let Some(announced) = announced(&section.title) else { continue };
-            let mut commands: Vec<Value> =
-                section.fences.iter().flat_map(|fence| of_fence(fence, announced)).collect();
+            let mut commands: Vec<Value> = section.fences.iter().flat_map(|fence| of_fence(fence, announced)).collect();
             for at in section.nodes.clone() {
                 let Some(node) = outline.nodes.get(at) else { continue };
                 commands.extend(node.fences.iter().flat_map(|fence| of_fence(fence, announced)));

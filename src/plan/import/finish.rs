@@ -27,10 +27,8 @@ pub(super) fn finish(
     let done = plan.drafts.iter().filter(|draft| draft.is_done).count();
     let is_task = |draft: &Draft| defaults.with_done || !draft.is_done;
     let mut gaps = Vec::new();
-    let needs = resolve(&plan.drafts, &ids, is_task, &mut gaps).ok_or_else(|| ImportError::TooMany {
-        file: file.to_owned(),
-        what: "dependencies",
-    })?;
+    let needs = resolve(&plan.drafts, &ids, is_task, &mut gaps)
+        .ok_or_else(|| ImportError::TooMany { file: file.to_owned(), what: "dependencies" })?;
     let sorted = order::order(&needs).map_err(|circle| ImportError::Cycle {
         file: file.to_owned(),
         line: circle.first().and_then(|at| plan.drafts.get(*at)).map_or(1, |draft| draft.line),
@@ -150,7 +148,8 @@ fn give_titles(drafts: &[Draft], ids: &[String], is_task: impl Fn(&Draft) -> boo
         *counts.entry(fold(&draft.title)).or_default() += 1;
     }
     // A title that comes once keeps itself, so no other may become it.
-    let mut used: HashSet<String> = counts.iter().filter(|(_, count)| **count == 1).map(|(title, _)| title.clone()).collect();
+    let mut used: HashSet<String> =
+        counts.iter().filter(|(_, count)| **count == 1).map(|(title, _)| title.clone()).collect();
     let mut titles = Vec::with_capacity(drafts.len());
     for (draft, id) in drafts.iter().zip(ids) {
         let is_double = counts.get(&fold(&draft.title)).is_some_and(|count| *count > 1);

@@ -108,7 +108,10 @@ pub(super) fn sentences(text: &str) -> Vec<String> {
         after_stop = false;
     }
     out.push(text.get(start..).unwrap_or_default());
-    out.into_iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|s| !s.is_empty()).collect()
+    out.into_iter()
+        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|s| !s.is_empty())
+        .collect()
 }
 
 /// Whether a dot behind this text belongs to a short form.
@@ -130,7 +133,8 @@ pub(super) fn title(text: &str) -> String {
     let bold = text.strip_prefix("**").or(Some(text).filter(|_| is_cut)).and_then(|rest| rest.split_once("**"));
     let bold = bold.map(|(bold, _)| bold);
     let bold = bold.filter(|bold| bold.chars().filter(|c| c.is_alphanumeric()).count() >= 3);
-    let first = plain(bold.map_or_else(|| sentences(text).into_iter().next().unwrap_or_default(), str::to_owned).as_str());
+    let first =
+        plain(bold.map_or_else(|| sentences(text).into_iter().next().unwrap_or_default(), str::to_owned).as_str());
     let first = first.trim_end_matches(['.', ':', '\u{3002}']).trim_end();
     let first = if first.is_empty() { text } else { first };
     shorten(first, TITLE_LIMIT)

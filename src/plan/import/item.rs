@@ -146,7 +146,9 @@ pub(super) fn add_prose(prose: &str, draft: &mut Draft) {
     for line in prose.lines() {
         draft.needs.extend(needs(line));
         draft.checks.extend(labelled(line));
-        if label(line).is_some_and(|(label, _)| matches!(label.as_str(), "files" | "file" | "create" | "modify" | "path")) {
+        if label(line)
+            .is_some_and(|(label, _)| matches!(label.as_str(), "files" | "file" | "create" | "modify" | "path"))
+        {
             paths::collect(line, &mut draft.patterns);
         }
     }
@@ -169,8 +171,26 @@ fn is_remark(text: &str) -> bool {
     let Some((label, _)) = label(text) else { return false };
     matches!(
         label.trim_matches('_'),
-        "files" | "file" | "refs" | "ref" | "requirements" | "requirement" | "status" | "depends on" | "dependencies"
-            | "blocked by" | "priority" | "estimate" | "effort" | "size" | "owner" | "rules" | "notes" | "note" | "goal" | "why"
+        "files"
+            | "file"
+            | "refs"
+            | "ref"
+            | "requirements"
+            | "requirement"
+            | "status"
+            | "depends on"
+            | "dependencies"
+            | "blocked by"
+            | "priority"
+            | "estimate"
+            | "effort"
+            | "size"
+            | "owner"
+            | "rules"
+            | "notes"
+            | "note"
+            | "goal"
+            | "why"
     )
 }
 

@@ -110,7 +110,10 @@ impl Outline {
     /// Returns the first heading of level 1, else the first heading.
     pub(super) fn title(&self) -> Option<&str> {
         let headings = || self.sections.iter().filter(|section| section.level > 0 && !section.title.is_empty());
-        headings().find(|section| section.level == 1).or_else(|| headings().next()).map(|section| section.title.as_str())
+        headings()
+            .find(|section| section.level == 1)
+            .or_else(|| headings().next())
+            .map(|section| section.title.as_str())
     }
 }
 
@@ -345,8 +348,7 @@ mod tests {
     fn nesting_follows_the_indentation_of_any_width() {
         let text = "- [ ] a\n  - [ ] b\n      - [ ] c\n  - [ ] d\n- [ ] e\n\t- [ ] f\n1. [ ] g\n   - [ ] h\n - [ ] i\n";
         let depths: Vec<_> = items(text).into_iter().map(|(depth, _, text, _)| (depth, text)).collect();
-        let expected =
-            [(0, "a"), (1, "b"), (2, "c"), (1, "d"), (0, "e"), (1, "f"), (0, "g"), (1, "h"), (0, "i")];
+        let expected = [(0, "a"), (1, "b"), (2, "c"), (1, "d"), (0, "e"), (1, "f"), (0, "g"), (1, "h"), (0, "i")];
         assert_eq!(depths, expected.map(|(depth, text)| (depth, text.to_owned())));
     }
 
@@ -366,10 +368,14 @@ mod tests {
     #[test]
     fn headings_of_both_kinds_make_a_tree() {
         let outline = Outline::read("Title\n=====\n## A ##\n#### B\nC\n---\n#no\n", 5);
-        let tree: Vec<_> =
-            outline.sections.iter().map(|s| (s.level, s.title.as_str(), s.line, s.parent)).collect();
-        let expected =
-            [(0, "", 0, None), (1, "Title", 5, Some(0)), (2, "A", 7, Some(1)), (4, "B", 8, Some(2)), (2, "C", 9, Some(1))];
+        let tree: Vec<_> = outline.sections.iter().map(|s| (s.level, s.title.as_str(), s.line, s.parent)).collect();
+        let expected = [
+            (0, "", 0, None),
+            (1, "Title", 5, Some(0)),
+            (2, "A", 7, Some(1)),
+            (4, "B", 8, Some(2)),
+            (2, "C", 9, Some(1)),
+        ];
         assert_eq!(tree, expected);
         assert_eq!(outline.title(), Some("Title"));
         assert_eq!(outline.section_end(1), 5);
@@ -379,7 +385,10 @@ mod tests {
     #[test]
     fn line_ends_and_byte_order_marks_do_not_matter() {
         assert_eq!(items("\u{feff}- [ ] a\r\n  - [x] b\r\n"), [open(0, "a", 1), (1, Tick::Done, "b".to_owned(), 2)]);
-        assert_eq!(items("\u{feff}# T\r\n\r\n- [ ] \u{4efb}\u{52a1} \u{1f680}\r\n"), [open(0, "\u{4efb}\u{52a1} \u{1f680}", 3)]);
+        assert_eq!(
+            items("\u{feff}# T\r\n\r\n- [ ] \u{4efb}\u{52a1} \u{1f680}\r\n"),
+            [open(0, "\u{4efb}\u{52a1} \u{1f680}", 3)]
+        );
     }
 
     #[test]

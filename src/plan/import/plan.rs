@@ -18,7 +18,8 @@ pub(super) fn read(page: &Page) -> Vec<Draft> {
         let end = page.outline.section_end(at);
         let inside = sections.get(at + 1..end).unwrap_or_default();
         let is_title = own.level == 1 && !inside.is_empty();
-        let is_list = heading::is_task_list(&own.title) && !inside.iter().any(|part| heading::is_task_list(&part.title));
+        let is_list =
+            heading::is_task_list(&own.title) && !inside.iter().any(|part| heading::is_task_list(&part.title));
         if is_title || !is_list {
             at += 1;
             continue;

@@ -37,7 +37,8 @@ pub(super) fn beside(source: &Source, document: Document, mut plan: Plan) -> Pla
 fn without_marks(text: &str) -> &str {
     let mut rest = text.strip_prefix("TXXX ").unwrap_or(text).trim_start();
     while let Some((mark, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        let is_story = mark.strip_prefix("US").is_some_and(|no| !no.is_empty() && no.bytes().all(|b| b.is_ascii_digit()));
+        let is_story =
+            mark.strip_prefix("US").is_some_and(|no| !no.is_empty() && no.bytes().all(|b| b.is_ascii_digit()));
         if !(is_story || matches!(mark, "P" | "p" | "Story")) || after.trim().is_empty() {
             break;
         }

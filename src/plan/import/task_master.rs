@@ -25,7 +25,9 @@ pub(super) fn is_list(text: &str) -> bool {
         let tasks = || tasks.as_array().into_iter().flatten().filter_map(Json::as_object);
         let has = |key: &'static str| tasks().any(|task| task.get(key).is_some());
         let is_own = has("passes") || has("verification") || has("completion") || has("steps");
-        return !is_own && has("title") && (has("status") || has("details") || has("dependencies") || has("testStrategy"));
+        return !is_own
+            && has("title")
+            && (has("status") || has("details") || has("dependencies") || has("testStrategy"));
     }
     tags(root).next().is_some()
 }
@@ -54,7 +56,8 @@ pub(super) fn read(document: Document, defaults: &Defaults) -> Result<Plan, Impo
         Some(tag) => root_object.get(tag).and_then(Json::as_object).and_then(|tag| tag.get("tasks")),
         None => root_object.get("tasks"),
     };
-    let tasks = list.and_then(Json::as_array).ok_or_else(|| reader.shape(&way, "a list", list.unwrap_or(&Json::Null)))?;
+    let tasks =
+        list.and_then(Json::as_array).ok_or_else(|| reader.shape(&way, "a list", list.unwrap_or(&Json::Null)))?;
     if tasks.len() > MAX_TASKS {
         return Err(ImportError::TooMany { file: document.path.to_owned(), what: "tasks" });
     }
@@ -121,7 +124,8 @@ impl Reader<'_> {
         }
         let chosen = all.iter().find(|tag| **tag == "master").or(all.first()).copied();
         let others: Vec<&str> = all.into_iter().filter(|tag| Some(*tag) != chosen).collect();
-        let note = format!("only the tag {} was read; there are also {}", chosen.unwrap_or_default(), others.join(", "));
+        let note =
+            format!("only the tag {} was read; there are also {}", chosen.unwrap_or_default(), others.join(", "));
         Ok((chosen, if others.is_empty() { Vec::new() } else { vec![note] }))
     }
 
@@ -165,7 +169,8 @@ impl Reader<'_> {
             draft.steps = lines.filter(|step| step.chars().any(char::is_alphanumeric)).take(40).collect();
         }
         if draft.steps.is_empty() {
-            draft.steps = sentences(&description).iter().map(|text| plain(text)).filter(|step| !step.is_empty()).collect();
+            draft.steps =
+                sentences(&description).iter().map(|text| plain(text)).filter(|step| !step.is_empty()).collect();
         }
         if draft.steps.is_empty() {
             draft.steps.push(title.clone());

@@ -140,7 +140,10 @@ fn a_checklist_becomes_tasks_with_nested_items_as_steps() {
         ]
     );
     assert_eq!(of(&import, "P1-2")["steps"], json!(["skip the mark", "keep the offsets right"]));
-    assert_eq!(of(&import, "P1-3")["steps"], json!(["Tabs: count columns as editors do.", "A tab goes to the next multiple of four."]));
+    assert_eq!(
+        of(&import, "P1-3")["steps"],
+        json!(["Tabs: count columns as editors do.", "A tab goes to the next multiple of four."])
+    );
     assert_eq!(patterns(&import, "P1-2"), json!(["src/parser/read.rs"]));
     assert_eq!(commands(&import, "P1-2"), json!(["cargo test --workspace"]));
     assert_eq!(of(&import, "P1-2")["source"], json!({"file": "checklist.md", "line": 12}));
@@ -204,7 +207,10 @@ fn a_task_list_becomes_tasks_with_subtasks_as_steps() {
     assert_eq!(patterns(&import, "2"), json!([]));
     assert_eq!(of(&import, "2")["source"], json!({"file": ".taskmaster/tasks/tasks.json", "line": 15}));
     assert_eq!(import.done, 1);
-    let notes = ["only the tag master was read; there are also feature-sync", "line 37: Sync to the cloud is deferred and was left out"];
+    let notes = [
+        "only the tag master was read; there are also feature-sync",
+        "line 37: Sync to the cloud is deferred and was left out",
+    ];
     assert_eq!(import.notes, notes);
 }
 
@@ -237,7 +243,10 @@ fn a_plan_has_front_matter_and_sections_as_tasks() {
 #[test]
 fn prose_is_a_plan_that_needs_planning() {
     let import = import(PROSE);
-    assert_eq!((import.format, import.tasks.len(), import.gaps.as_slice()), (Format::Plan, 0, [Gap::NoItem].as_slice()));
+    assert_eq!(
+        (import.format, import.tasks.len(), import.gaps.as_slice()),
+        (Format::Plan, 0, [Gap::NoItem].as_slice())
+    );
     assert!(!import.is_complete());
     assert_eq!(detect("a.md", "just a wish"), None);
     assert_eq!(detect("a.rs", "// - [ ] a\n"), None);
@@ -301,7 +310,8 @@ fn what_is_done_is_no_dependency_and_what_is_missing_is_a_gap() {
 fn doubled_ids_and_titles_become_unique() {
     let plan = "## A\n- [ ] T001 Add  tests\n- [ ] T001 add tests\n- [ ] T002 add tests\n- [ ] T003 Add tests (A)\n";
     let import = text("tasks.md", plan).unwrap();
-    let expected = ["T001: Add tests (T001)", "T001-2: add tests (T001-2)", "T002: add tests (T002)", "T003: Add tests (A)"];
+    let expected =
+        ["T001: Add tests (T001)", "T001-2: add tests (T001-2)", "T002: add tests (T002)", "T003: Add tests (A)"];
     assert_eq!(list(&import), expected);
     assert_eq!(import.notes, ["line 3: there already is a task T001; this one is T001-2"]);
 }
@@ -310,7 +320,11 @@ fn doubled_ids_and_titles_become_unique() {
 fn broken_files_are_refused_with_their_place() {
     for (path, plan, message) in [
         ("p.md", "---\ntitle: [\n---\n- [ ] a\n", "p.md:"),
-        ("p.md", "---\ntitle: a\nbudget: lots\n---\n- [ ] a\n", "p.md:3: budget: expected an amount such as 2.50, found \"lots\""),
+        (
+            "p.md",
+            "---\ntitle: a\nbudget: lots\n---\n- [ ] a\n",
+            "p.md:3: budget: expected an amount such as 2.50, found \"lots\"",
+        ),
         (
             "tasks.json",
             "{\"master\": {\"tasks\": [\n{\"id\": 1, \"title\": \"a\", \"subtasks\": {}}]}}",
