@@ -55,12 +55,16 @@ pub(super) async fn propose<T>(
     mut judge: impl FnMut(&Value, bool) -> Result<T, Vec<String>>,
 ) -> Result<Proposed<T>> {
     let mut prompt = wish.prompt.to_owned();
+    let mut schema = wish.schema;
     let mut round = 1;
     loop {
-        let question =
-            Question { inquiry: wish.inquiry.clone(), prompt: &prompt, limit: wish.limit, schema: wish.schema };
+        let question = Question { inquiry: wish.inquiry.clone(), prompt: &prompt, limit: wish.limit, schema };
         let answer = asker.ask(store, tree, &question).await?;
         if !answer.report.is_ok {
+            if schema.is_some() && blames_schema(&answer) {
+                schema = None;
+                continue;
+            }
             return Ok(Proposed::NoAnswer(answer));
         }
         let is_last = round == ROUNDS;
@@ -77,6 +81,12 @@ pub(super) async fn propose<T>(
         let input = RepairInput { problems: &problems, first_reply_head: head(&answer.reply) };
         prompt = input.append_to(wish.prompt, wish.config)?;
     }
+}
+
+/// Whether the service refused the form of the answer: not every provider knows every JSON Schema.
+fn blames_schema(answer: &Answer) -> bool {
+    let said = answer.report.message.to_lowercase();
+    ["schema", "response_format", "structured output"].iter().any(|word| said.contains(word))
 }
 
 /// What is wrong with an answer, item by item.

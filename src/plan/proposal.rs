@@ -26,6 +26,7 @@ pub struct Proposal {
 /// # Errors
 /// Everything that [`audit::plan`] finds, at least one.
 pub fn read(reply: &Value) -> Result<Proposal, Vec<Finding>> {
+    let reply = &without_nulls(reply);
     let findings = audit::plan(reply);
     if !findings.is_empty() {
         return Err(findings);
@@ -36,12 +37,27 @@ pub fn read(reply: &Value) -> Result<Proposal, Vec<Finding>> {
     Ok(Proposal { project, tasks: tasks.map(|task| map(&task)).collect() })
 }
 
+/// A model that is held to a schema writes null where it has nothing to say.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let said = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(said.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
 /// Returns the normal form of a task that nobody has worked on.
 fn proposed(mut task: Object) -> Object {
     let id = task.text("id");
     task.set("id", Json::text(id));
     for key in ["attempt_history", "refinement_count", "last_reflection_summary", "block_reason", "blocked_at"] {
         task.remove(key);
+    }
+    if task.get("replaces").and_then(Json::as_array).is_some_and(|ids| ids.is_empty()) {
+        task.remove("replaces");
     }
     normal::normalise(&mut task);
     task
@@ -112,19 +128,17 @@ fn plan_of(task: &Task) -> Value {
 }
 
 /// The members that a planner is asked for, in the order of the file.
-const ASKED: [&str; 12] = [
+const ASKED: [&str; 10] = [
     "id",
     "title",
     "description",
     "steps",
     "docs",
-    "passes",
-    "blocked",
-    "block_reason",
+    "output",
+    "replaces",
     "verification",
     "completion",
     "execution",
-    "output",
 ];
 
 /// Returns the normal form of a task without what the runner adds.
@@ -139,6 +153,7 @@ fn asked(task: &Task) -> Object {
         ("description", Json::text(&task.description)),
         ("steps", Json::texts(&task.steps)),
         ("output", Json::texts(&task.output)),
+        ("replaces", Json::texts(&[])),
         (
             "verification",
             Json::Object(Object::from([
@@ -166,6 +181,19 @@ mod tests {
 
     use super::super::queue_file::tests::parse;
     use super::*;
+
+    #[test]
+    fn null_is_nothing() {
+        let task = json!({"id": "a", "title": "A", "description": "d", "steps": ["s"], "docs": null, "replaces": [],
+            "verification": {"path_patterns": [], "validate_commands": [{"run": "make", "shell": false}],
+                "validate_timeout_seconds": null, "validate_working_directory": null},
+            "completion": {"kind": "boolean", "source": "gate", "success_when": "all_checks_pass"}, "execution": null});
+        let proposal = read(&json!({"project": "p", "tasks": [task]})).unwrap();
+        let task = &proposal.tasks[0];
+        assert_eq!((&task["docs"], task.get("replaces")), (&json!([]), None));
+        assert_eq!(task["verification"].get("validate_timeout_seconds"), None);
+        assert_eq!(task["execution"], json!({"strategy": "single_pass"}));
+    }
 
     #[test]
     fn a_plan_becomes_tasks_in_their_normal_form() {
