@@ -32,6 +32,30 @@ New here? `autodev demo` needs no account and no network. For your own project w
 autodev.toml and a task.json (README.md has both), look with `autodev run --dry-run`, then
 `autodev run`. `autodev help COMMAND` says more about a command.";
 
+const TASK_HELP: &str = "\
+Examples:
+  autodev task list               which tasks are done, pending and blocked
+  autodev task retry --ids P0-2   try a blocked task again with the next run
+  autodev help task retry         more about one of them";
+
+const STATUS_HELP: &str = "\
+Works during a run, from another terminal, and afterwards. It also writes logs/dashboard.html anew.
+
+Example:
+  autodev status --json | jq .run.status";
+
+const REBUILD_HELP: &str = "\
+The journal is the truth, these files are made from it and may be thrown away. A progress.txt that
+differs is kept as progress.txt.bak.<stamp>. Not during a run.";
+
+const SALVAGE_HELP: &str = "\
+When a task is blocked, what it left in the tree goes to a git ref. `autodev task retry` puts it
+back and tries again; these commands are for looking at it and for taking it over by hand.
+
+Examples:
+  autodev salvage list
+  autodev salvage show P0-2       as a diff";
+
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
 #[command(
@@ -65,7 +89,7 @@ enum Command {
     /// Work through task.json: an agent on each task, checks on its work, a commit of what passes
     Run(run::RunArguments),
     /// List the tasks, or make some of them pending or blocked
-    #[command(arg_required_else_help = false)]
+    #[command(arg_required_else_help = false, after_help = TASK_HELP)]
     Task {
         #[command(subcommand)]
         command: Option<task::TaskCommand>,
@@ -73,6 +97,7 @@ enum Command {
     /// Run the checks of one task now, without an agent and without changing task.json
     Verify(verify::VerifyArguments),
     /// Show what the run is doing and how the queue stands
+    #[command(after_help = STATUS_HELP)]
     Status {
         /// Print JSON: the content of logs/runtime-status.json
         #[arg(long)]
@@ -81,9 +106,10 @@ enum Command {
     /// Show what has happened, event by event
     Log(log::LogArguments),
     /// Write progress.txt, TASK.md and the status files anew from the journal
+    #[command(after_help = REBUILD_HELP)]
     Rebuild,
     /// Look at the leftovers of blocked tasks, put them back, or drop them
-    #[command(arg_required_else_help = false)]
+    #[command(arg_required_else_help = false, after_help = SALVAGE_HELP)]
     Salvage {
         #[command(subcommand)]
         command: Option<salvage::SalvageCommand>,

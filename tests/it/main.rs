@@ -16,6 +16,7 @@ mod execution;
 mod git;
 #[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 mod harness;
+mod help;
 mod honesty;
 mod killed;
 mod limits;
