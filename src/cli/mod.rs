@@ -1,9 +1,11 @@
 //! Floor 5: the command line. Arguments in, text and an exit code out; everything else is elsewhere.
 
 mod checks;
+mod completions;
 mod demo;
 mod exit;
 mod log;
+mod man;
 mod rebuild;
 mod run;
 mod salvage;
@@ -118,6 +120,10 @@ enum Command {
     Checks(checks::ChecksArguments),
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
+    /// Print what makes a shell complete the commands and options of autodev
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page, or write one for each command
+    Man(man::ManArguments),
 }
 
 /// The commands that autodev itself and its measurements use.
@@ -171,6 +177,8 @@ fn perform(command: Command, open: impl FnOnce() -> anyhow::Result<Project>) -> 
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),
         Command::Demo(demo) => demo::main(&demo),
         Command::Checks(checks) => checks::main(&checks),
+        Command::Completions(completions) => Ok(completions::main(&completions)),
+        Command::Man(man) => man::main(&man),
     }
 }
 
