@@ -14,7 +14,14 @@ use crate::sys;
 /// The directory when none is given.
 const NAME: &str = "autodev-demo";
 
+const NOTES: &str = "\
+The project is yours to play with afterwards; the last lines of the demo say what to look at.
+
+Example:
+  autodev demo /tmp/demo --speed 3";
+
 #[derive(Debug, Args)]
+#[command(after_help = NOTES)]
 pub(super) struct DemoArguments {
     /// Directory to create; it must be empty or not exist [default: autodev-demo, autodev-demo-2, ...]
     #[arg(value_name = "DIR")]

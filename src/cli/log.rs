@@ -14,7 +14,14 @@ use crate::view::journal_line::Lines;
 /// How often a followed journal is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
+const EXAMPLES: &str = "\
+Examples:
+  autodev log -n 20 --follow        the last events, and those to come
+  autodev log P0-1                  the story of one task
+  autodev log --json | jq 'select(.kind == \"gate_ended\")'";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct LogArguments {
     /// Only events of this task
     task: Option<String>,

@@ -1,10 +1,12 @@
 //! Floor 5: the command line. Arguments in, text and an exit code out; everything else is elsewhere.
 
 mod checks;
+mod completions;
 mod demo;
 mod exit;
 mod init;
 mod log;
+mod man;
 mod plan;
 mod rebuild;
 mod run;
@@ -35,6 +37,30 @@ Exit codes:
 New here? `autodev demo` needs no account and no network. In your own project begin with
 `autodev init`, then `autodev plan`, look with `autodev run --dry-run`, then `autodev run`.
 `autodev help COMMAND` says more about a command.";
+
+const TASK_HELP: &str = "\
+Examples:
+  autodev task list               which tasks are done, pending and blocked
+  autodev task retry --ids P0-2   try a blocked task again with the next run
+  autodev help task retry         more about one of them";
+
+const STATUS_HELP: &str = "\
+Works during a run, from another terminal, and afterwards. It also writes logs/dashboard.html anew.
+
+Example:
+  autodev status --json | jq .run.status";
+
+const REBUILD_HELP: &str = "\
+The journal is the truth, these files are made from it and may be thrown away. A progress.txt that
+differs is kept as progress.txt.bak.<stamp>. Not during a run.";
+
+const SALVAGE_HELP: &str = "\
+When a task is blocked, what it left in the tree goes to a git ref. `autodev task retry` puts it
+back and tries again; these commands are for looking at it and for taking it over by hand.
+
+Examples:
+  autodev salvage list
+  autodev salvage show P0-2       as a diff";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -75,7 +101,7 @@ enum Command {
     /// Make a specification of an intent, to look at before planning from it
     Spec(plan::SpecArguments),
     /// List the tasks, or make some of them pending or blocked
-    #[command(arg_required_else_help = false)]
+    #[command(arg_required_else_help = false, after_help = TASK_HELP)]
     Task {
         #[command(subcommand)]
         command: Option<task::TaskCommand>,
@@ -83,6 +109,7 @@ enum Command {
     /// Run the checks of one task now, without an agent and without changing task.json
     Verify(verify::VerifyArguments),
     /// Show what the run is doing and how the queue stands
+    #[command(after_help = STATUS_HELP)]
     Status {
         /// Print JSON: the content of logs/runtime-status.json
         #[arg(long)]
@@ -91,9 +118,10 @@ enum Command {
     /// Show what has happened, event by event
     Log(log::LogArguments),
     /// Write progress.txt, TASK.md and the status files anew from the journal
+    #[command(after_help = REBUILD_HELP)]
     Rebuild,
     /// Look at the leftovers of blocked tasks, put them back, or drop them
-    #[command(arg_required_else_help = false)]
+    #[command(arg_required_else_help = false, after_help = SALVAGE_HELP)]
     Salvage {
         #[command(subcommand)]
         command: Option<salvage::SalvageCommand>,
@@ -114,6 +142,10 @@ enum Command {
     Checks(checks::ChecksArguments),
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
+    /// Print what makes a shell complete the commands and options of autodev
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page, or write one for each command
+    Man(man::ManArguments),
 }
 
 /// The commands that autodev itself and its measurements use.
@@ -174,6 +206,8 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Checks(checks) => checks::main(&checks),
         Command::Skills { command: Some(command) } => skills::main(config, &command),
         Command::InstallSkills { json } => skills::install(&open()?, json),
+        Command::Completions(completions) => Ok(completions::main(&completions)),
+        Command::Man(man) => man::main(&man),
     }
 }
 

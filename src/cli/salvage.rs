@@ -10,20 +10,41 @@ use crate::git::Git;
 use crate::sys::lock::{LockNote, RunLock};
 use crate::view::table::{self, Cell};
 
+const LIST_HELP: &str = "\
+Example:
+  autodev salvage list --json | jq -r '.[].files[]'";
+
+const SHOW_HELP: &str = "\
+Example:
+  autodev salvage show P0-2 | less -R";
+
+const RESTORE_HELP: &str = "\
+Files that have changed since the salvage are left alone and named. Not during a run.
+
+Example:
+  autodev salvage restore P0-2";
+
+const DROP_HELP: &str = "\
+Example:
+  autodev salvage drop P0-2         the newest one of that task";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum SalvageCommand {
     /// List the leftovers of blocked tasks
+    #[command(after_help = LIST_HELP)]
     List {
         /// Print JSON: [{"reference", "task", "at", "base", "files": [...]}]
         #[arg(long)]
         json: bool,
     },
     /// Show what a salvage holds, as a diff against the task's base
+    #[command(after_help = SHOW_HELP)]
     Show {
         /// A reference of `salvage list`, or a task id (its newest salvage)
         reference: String,
     },
     /// Write the files of a salvage into the tree; the salvage stays
+    #[command(after_help = RESTORE_HELP)]
     Restore {
         /// A reference of `salvage list`, or a task id (its newest salvage)
         reference: String,
@@ -32,6 +53,7 @@ pub(super) enum SalvageCommand {
         force: bool,
     },
     /// Delete a salvage; git may then forget its content
+    #[command(after_help = DROP_HELP)]
     Drop {
         /// A reference of `salvage list`
         reference: String,

@@ -15,21 +15,46 @@ use crate::plan::QueueFile;
 use crate::sys;
 use crate::view;
 
+const LIST_HELP: &str = "\
+Example:
+  autodev task list --json | jq -r '.tasks[] | select(.blocked) | .block_reason'";
+
+const NEXT_HELP: &str = "\
+Example:
+  while autodev task next; do autodev run --max-tasks 1 || break; done";
+
+const RESET_HELP: &str = "\
+Work that is committed stays. Examples:
+  autodev task reset --dry-run
+  autodev task reset --ids P0-1,P0-2";
+
+const RETRY_HELP: &str = "\
+Examples:
+  autodev task retry --ids P0-2     with its leftovers, so that the agent goes on from there
+  autodev task retry --fresh        all of them, from clean ground";
+
+const BLOCK_HELP: &str = "\
+Example:
+  autodev task block P0-3 'waits for the new schema'";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum TaskCommand {
     /// List every task with its status
+    #[command(after_help = LIST_HELP)]
     List {
         /// Print JSON: {"counts": {...}, "tasks": [...]}
         #[arg(long)]
         json: bool,
     },
     /// Show the task that comes next; exit code 1 when nothing is pending
+    #[command(after_help = NEXT_HELP)]
     Next {
         /// Print JSON: {"task": {...}}
         #[arg(long)]
         json: bool,
     },
     /// Make all tasks (or --ids) pending again, also finished ones; keeps a backup of task.json
+    #[command(after_help = RESET_HELP)]
     Reset {
         /// Only these ids, separated by commas
         #[arg(long, value_name = "A,B")]
@@ -42,6 +67,7 @@ pub(super) enum TaskCommand {
         json: bool,
     },
     /// Make blocked tasks pending again and put their leftovers back; keeps a backup of task.json
+    #[command(after_help = RETRY_HELP)]
     Retry {
         /// Only these ids, separated by commas
         #[arg(long, value_name = "A,B")]
@@ -57,6 +83,7 @@ pub(super) enum TaskCommand {
         json: bool,
     },
     /// Block a task by hand, so that runs leave it alone until `task retry`
+    #[command(after_help = BLOCK_HELP)]
     Block {
         /// Id of the task
         #[arg(value_name = "TASK_ID")]

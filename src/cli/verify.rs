@@ -9,7 +9,15 @@ use crate::engine::project::Project;
 use crate::model::TaskId;
 use crate::view;
 
+const NOTES: &str = "\
+The exit code is 0 when all checks pass, else 1. What each command printed is under logs/checks/.
+
+Examples:
+  autodev verify P0-1
+  autodev verify P0-1 --changed-file src/a.rs     as if just this file had changed";
+
 #[derive(Debug, Args)]
+#[command(after_help = NOTES)]
 pub(super) struct VerifyArguments {
     /// Id of the task
     #[arg(value_name = "TASK_ID")]

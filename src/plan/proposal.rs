@@ -128,18 +128,8 @@ fn plan_of(task: &Task) -> Value {
 }
 
 /// The members that a planner is asked for, in the order of the file.
-const ASKED: [&str; 10] = [
-    "id",
-    "title",
-    "description",
-    "steps",
-    "docs",
-    "output",
-    "replaces",
-    "verification",
-    "completion",
-    "execution",
-];
+const ASKED: [&str; 10] =
+    ["id", "title", "description", "steps", "docs", "output", "replaces", "verification", "completion", "execution"];
 
 /// Returns the normal form of a task without what the runner adds.
 fn asked(task: &Task) -> Object {

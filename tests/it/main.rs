@@ -17,6 +17,7 @@ mod execution;
 mod git;
 #[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 mod harness;
+mod help;
 mod honesty;
 mod init;
 mod killed;
