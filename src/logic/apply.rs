@@ -35,10 +35,12 @@ pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> State {
 fn fold(state: &mut State, event: &Event) {
     match &event.kind {
         EventKind::RunStarted(start) => {
-            // What an earlier epoch left blocked counts for the run that goes on after a crash, and for no later one.
-            if state.run.exit_code.is_some() {
+            // A run that goes on after a crash is in the same epoch, and what earlier ones left blocked still counts.
+            let is_continued = state.run.exit_code.is_none() && !state.run.id.is_empty();
+            if !is_continued {
                 state.left_blocked.clear();
             }
+            let epoch = if is_continued { state.run.epoch.max(1) } else { 1 };
             state.run = RunState {
                 id: event.run.clone(),
                 status: RunStatus::Starting,
@@ -47,7 +49,7 @@ fn fold(state: &mut State, event: &Event) {
                 settings: Some(start.settings.clone()),
                 started_at: Some(event.at),
                 updated_at: Some(event.at),
-                epoch: 1,
+                epoch,
                 ..RunState::default()
             };
             if let Some(active) = &mut state.active {

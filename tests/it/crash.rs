@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Project, processes, wait_until};
 
@@ -32,13 +32,49 @@ esac
 echo "worked on $AUTODEV_TASK_ID"
 "#;
 
-fn project() -> Project {
+/// What is done with a project, and how it ends when nobody disturbs it.
+struct Scenario {
+    project: fn() -> Project,
+    args: &'static [&'static str],
+    code: i32,
+}
+
+/// Commits, a retry, a salvage.
+const WORK: Scenario = Scenario { project: work, args: &["run"], code: 2 };
+/// A reflection that refines a task, and a second epoch.
+const PLANS: Scenario = Scenario { project: plans, args: &["run", "--epochs", "2"], code: 0 };
+
+fn work() -> Project {
     let project = Project::new();
     project.config("[run]\ndelay_between_tasks = 0\nmax_retries = 2\n");
     project.tasks(TASKS).agent("codex", AGENT);
     project.write("user-staged.txt", "staged by the user\n");
     project.git(&["add", "user-staged.txt"]);
     project.write("README", "edited by the user\n");
+    project
+}
+
+fn plans() -> Project {
+    let mut project = Project::new();
+    project.unset("AUTODEV_REFLECTION_ENABLED");
+    let task = |id: &str, title: &str| {
+        json!({"id": id, "title": title, "description": "d", "steps": ["s"],
+            "verification": {"validate_commands": [format!("grep -q good src/{id}.txt")]}})
+    };
+    let queue =
+        json!({"project": "Demo", "planning_source": {"planning_text": "make it good"}, "tasks": [task("B", "First")]});
+    project.write("task.json", &queue.to_string());
+    let refinement = json!({"summary": "it was bad", "implementation_notes": ["be good"],
+        "verification": {"validate_commands": ["grep -q good src/B.txt", "test -s src/B.txt"]}});
+    let plan = json!({"project": "Demo", "tasks": [task("N", "Next")]});
+    project.agent(
+        "codex",
+        &format!(
+            "mkdir -p src\ncase \"$AUTODEV_INQUIRY:$AUTODEV_TASK_ID:$AUTODEV_ATTEMPT\" in\n\
+             reflect:*) echo '{refinement}';;\n replan:*) echo '{plan}';;\n\
+             :B:1) echo bad > src/B.txt;;\n *) echo good > src/$AUTODEV_TASK_ID.txt;;\nesac"
+        ),
+    );
     project
 }
 
@@ -57,6 +93,12 @@ fn outcome(project: &Project) -> BTreeMap<&'static str, String> {
     });
     all.insert("tasks", tasks.collect::<Vec<_>>().join("\n"));
     all.insert("learning", queue["learning_journal"].to_string());
+    let epochs = queue["epoch_history"].as_array().into_iter().flatten().map(|entry| {
+        let mut entry = entry.clone();
+        (entry["effect"], entry["archive"]) = (Value::Null, Value::Null);
+        entry.to_string()
+    });
+    all.insert("epochs", epochs.collect::<Vec<_>>().join("\n"));
     all.insert("statistics", queue["statistics"].to_string());
     let progress = project.read("progress.txt");
     let entries: Vec<String> = progress
@@ -81,12 +123,12 @@ fn outcome(project: &Project) -> BTreeMap<&'static str, String> {
 }
 
 /// Kills one run at one place, lets the next one finish, and says what differs. False when the place was not reached.
-fn disturbed(place: usize, want: &BTreeMap<&'static str, String>) -> Result<bool, String> {
-    let mut project = project();
+fn disturbed(scenario: &Scenario, place: usize, want: &BTreeMap<&'static str, String>) -> Result<bool, String> {
+    let mut project = (scenario.project)();
     let marker = project.dir().display().to_string();
     project.env("AUTODEV_KILL_AT", &place.to_string());
-    let killed = project.run(&["run"]);
-    if killed.code == 2 {
+    let killed = project.run(scenario.args);
+    if killed.code == scenario.code {
         // How often the status files are written depends on the speed of the machine: the last points may not be there.
         return Ok(false);
     }
@@ -94,8 +136,8 @@ fn disturbed(place: usize, want: &BTreeMap<&'static str, String>) -> Result<bool
         return Err(format!("point {place}: the run was not killed: {killed:?}"));
     }
     project.env("AUTODEV_KILL_AT", "0");
-    let done = project.run(&["run"]);
-    if done.code != 2 {
+    let done = project.run(scenario.args);
+    if done.code != scenario.code {
         return Err(format!("point {place}: the second run ended with {}: {}", done.code, done.err));
     }
     wait_until("every process of the killed run to end", || processes(&marker).is_empty());
@@ -111,14 +153,26 @@ fn disturbed(place: usize, want: &BTreeMap<&'static str, String>) -> Result<bool
 
 #[test]
 fn a_run_killed_at_any_point_comes_to_the_same_end() {
-    let mut calm = project();
-    let log = calm.dir().parent().unwrap().join("out/points");
-    calm.env("AUTODEV_KILL_LOG", log.to_str().unwrap());
-    calm.expect(&["run"], 2);
-    let want = outcome(&calm);
+    let want = kill_everywhere(&WORK);
     assert_eq!(want["commits"].lines().count(), 3, "two commits on top of the first: {want:?}");
     assert!(want["salvage"].contains("src/c.txt"), "{want:?}");
-    assert!(!calm.has("src/c.txt"));
+    assert!(!want["tree"].contains("src/c.txt"));
+}
+
+#[test]
+fn a_run_killed_while_reflecting_or_planning_comes_to_the_same_end() {
+    let want = kill_everywhere(&PLANS);
+    assert_eq!(want["commits"].lines().count(), 3, "two commits on top of the first: {want:?}");
+    assert!(want["epochs"].contains(r#""epoch":1"#), "{want:?}");
+}
+
+/// Kills the scenario at each of its points, and returns how it ends in any case.
+fn kill_everywhere(scenario: &Scenario) -> BTreeMap<&'static str, String> {
+    let mut calm = (scenario.project)();
+    let log = calm.dir().parent().unwrap().join("out/points");
+    calm.env("AUTODEV_KILL_LOG", log.to_str().unwrap());
+    calm.expect(scenario.args, scenario.code);
+    let want = outcome(&calm);
     let points = std::fs::read_to_string(&log).unwrap().lines().count();
     assert!(points > 60, "only {points} points");
 
@@ -133,7 +187,7 @@ fn a_run_killed_at_any_point_comes_to_the_same_end() {
                     if place > points {
                         return;
                     }
-                    match disturbed(place, &want) {
+                    match disturbed(scenario, place, &want) {
                         Ok(true) => {}
                         Ok(false) => {
                             missed.fetch_add(1, Ordering::SeqCst);
@@ -149,4 +203,5 @@ fn a_run_killed_at_any_point_comes_to_the_same_end() {
     println!("kill points: {tried} tried, {} runs, {} ended differently", tried * 2 + 1, wrong.len());
     assert!(tried > 60 && tried + points / 5 > points, "only {tried} of {points} points were reached");
     assert!(wrong.is_empty(), "{} of {points} points:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n\n"));
+    want
 }

@@ -243,7 +243,8 @@ fn the_demo_shows_what_the_readme_shows() {
         .collect();
     assert!(wanted.len() > 10, "{wanted:?}");
 
-    let project = Project::new();
+    let mut project = Project::new();
+    project.unset("AUTODEV_REFLECTION_ENABLED");
     let done = project.expect(&["demo", "shown", "--speed", "0"], 0);
     let said = format!("{}\n{}", done.out, done.err);
     for line in wanted {
