@@ -54,6 +54,22 @@ const REBUILD_HELP: &str = "\
 The journal is the truth, these files are made from it and may be thrown away. A progress.txt that
 differs is kept as progress.txt.bak.<stamp>. Not during a run.";
 
+const SKILLS_HELP: &str = "\
+A skill is a directory with a SKILL.md that an agent reads when its description fits the work.
+`autodev init` puts five of them into .skills/, where the agents' own directories link to.
+
+Examples:
+  autodev skills list
+  autodev skills recommend \"split a big feature\"
+  autodev skills doctor";
+
+const INSTALL_HELP: &str = "\
+codex and opencode: each skill of .skills/ is linked from the user's directory. claude and gemini: their
+own plugin and extension commands are run. A directory that is no link is never touched.
+
+Example:
+  autodev install-skills";
+
 const SALVAGE_HELP: &str = "\
 When a task is blocked, what it left in the tree goes to a git ref. `autodev task retry` puts it
 back and tries again; these commands are for looking at it and for taking it over by hand.
@@ -127,12 +143,13 @@ enum Command {
         command: Option<salvage::SalvageCommand>,
     },
     /// List the skills of the project, find one that fits, or check that all is in place
-    #[command(arg_required_else_help = false)]
+    #[command(arg_required_else_help = false, after_help = SKILLS_HELP)]
     Skills {
         #[command(subcommand)]
         command: Option<skills::SkillsCommand>,
     },
     /// Make the project's skills known to the agent of this user (the one in [backend].default)
+    #[command(after_help = INSTALL_HELP)]
     InstallSkills {
         /// Print JSON: {"tool", "skills": [{"name", "target", "outcome"}]}, or "commands" for claude and gemini
         #[arg(long)]
