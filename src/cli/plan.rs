@@ -19,10 +19,10 @@ Examples:
   autodev plan -f specs/003-export/tasks.md --append  a spec-kit list becomes tasks without a model
   git log -5 | autodev plan                           whatever comes in on standard input
 
-A text that is no COCA specification first becomes one, under docs/specs/. A plan that says enough (a
-Markdown checklist, a spec-kit tasks.md, an OpenSpec change, a task-master tasks.json, a ralphex plan)
-becomes tasks without asking anybody. The queue that is replaced is kept as task.json.bak.*; all that the
-backend printed is kept under logs/plans/.";
+A text that is no COCA specification first becomes one, under docs/specs/. A plan that says enough
+(a Markdown checklist, a spec-kit tasks.md, an OpenSpec change, a task-master tasks.json, a ralphex
+plan) becomes tasks without asking anybody. The queue that is replaced is kept as task.json.bak.*;
+all that the backend printed is kept under logs/plans/.";
 
 const SPEC_EXAMPLES: &str = "\
 Examples:

@@ -31,7 +31,7 @@ pub(super) struct RunArguments {
     /// Attempts per task before it is blocked (default: [run].max_retries)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_retries: Option<u32>,
-    /// Begin again after --max-tasks, so often in all (default: [run].max_epochs)
+    /// Go on when all tasks are done or --max-tasks are: plan what is left, so many epochs in all (default: [run].max_epochs)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Show every pending task and the beginning of its prompt; start no agent, change no task

@@ -338,7 +338,7 @@ fn lesson(active: &Active, attempt: u32, changed: &[RelPath]) -> (String, Vec<St
         return (format!("Completed on attempt {attempt}"), Vec::new());
     };
     let files: Vec<String> = changed.iter().take(4).map(ToString::to_string).collect();
-    let note = format!("{} ({}) was mended by changing {}", failure.summary, active.task, files.join(", "));
+    let note = format!("{} was mended by changing {} after: {}", active.task, files.join(", "), failure.summary);
     (format!("Completed on attempt {attempt} after: {}", failure.summary), vec![note])
 }
 

@@ -114,7 +114,8 @@ fn words(event: &Event, style: &Style) -> String {
         EventKind::Replanned { epoch, outcome, .. } => replan_words(*epoch, outcome),
         EventKind::Planned { source, placement, tasks, backup } => {
             let what = match placement {
-                Placement::Replaced => "is the queue",
+                Placement::Replaced if tasks.len() == 1 => "is the queue",
+                Placement::Replaced => "are the queue",
                 Placement::Appended => "added to the queue",
             };
             let backup =
@@ -391,6 +392,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
+    use crate::model::TaskId;
     use crate::view::sample;
 
     #[test]
@@ -407,6 +409,22 @@ mod tests {
             let value = serde_json::to_value(&event.kind).unwrap();
             assert_eq!(value["kind"], kind(&event.kind));
         }
+    }
+
+    #[test]
+    fn one_task_is_the_queue_and_two_are() {
+        let planned = |tasks: &[&str]| {
+            let mut event = sample::events().remove(0);
+            event.kind = EventKind::Planned {
+                source: "notes.md".into(),
+                placement: Placement::Replaced,
+                tasks: tasks.iter().map(|id| TaskId::new(id)).collect(),
+                backup: None,
+            };
+            of(&event, &Style::plain())
+        };
+        assert_eq!(planned(&["P0-1"]), "1 task from notes.md is the queue");
+        assert_eq!(planned(&["P0-1", "P0-2"]), "2 tasks from notes.md are the queue");
     }
 
     #[test]

@@ -107,9 +107,9 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// Returns the whole seconds from one point in time to a later one; 0 when it is not later.
+/// Returns the seconds from one point in time to a later one, rounded; 0 when it is not later.
 pub fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
-    u64::try_from((to - from).num_seconds()).unwrap_or(0)
+    u64::try_from((to - from).num_milliseconds().saturating_add(500) / 1_000).unwrap_or(0)
 }
 
 /// Returns a point in time as files show it: `2026-11-20T11:29:10Z`; empty when there is none.
@@ -177,6 +177,15 @@ mod tests {
         assert_eq!(fit("abc", 1), "…");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(pad("日", 4), "日  ");
+    }
+
+    #[test]
+    fn a_pause_of_two_seconds_is_two_seconds_when_it_is_told_a_little_late() {
+        let begun = DateTime::<Utc>::UNIX_EPOCH;
+        let after = |ms| begun + chrono::TimeDelta::milliseconds(ms);
+        assert_eq!(seconds_between(after(4), after(2_000)), 2);
+        assert_eq!(seconds_between(begun, after(1_499)), 1);
+        assert_eq!(seconds_between(after(2_000), begun), 0);
     }
 
     #[test]
