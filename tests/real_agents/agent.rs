@@ -60,6 +60,16 @@ impl Agent {
         matches!(self, Self::Claude | Self::Opencode)
     }
 
+    /// How many of the two ways to change a file (a shell, a tool that writes) it offers its model while it is only asked.
+    /// What is offered is refused when it is used.
+    pub fn tools_when_asked(self) -> usize {
+        match self {
+            Self::Claude | Self::Codex => 2,
+            Self::Gemini => 1,
+            Self::Opencode => 0,
+        }
+    }
+
     /// The section of autodev.toml for a server on this port.
     pub fn section(self, port: u16) -> String {
         let base = format!("http://127.0.0.1:{port}");

@@ -10,7 +10,7 @@ use crate::server::{act, done, fault};
 use crate::stage::{Stage, carrying};
 
 /// A model that writes the right greeting.
-fn right() -> [Value; 2] {
+pub fn right() -> [Value; 2] {
     [act(&json!({ "write": { "path": "src/hello.txt", "content": "hello\n" } })), done()]
 }
 

@@ -13,7 +13,9 @@ mod cases;
 #[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 #[path = "../it/harness.rs"]
 mod harness;
+mod planning;
 mod server;
+mod setup;
 mod stage;
 
 use agent::Agent;
@@ -58,6 +60,16 @@ macro_rules! agents {
             fn leaves_no_process_behind_when_stopped_in_a_tool_call() {
                 cases::stopped_in_a_tool_call($agent);
             }
+
+            #[test]
+            fn makes_a_specification_and_tasks_of_an_intent_and_changes_nothing() {
+                planning::intent_to_tasks($agent);
+            }
+
+            #[test]
+            fn is_told_of_the_rules_and_the_skills_once_after_init() {
+                setup::rules_and_skills($agent);
+            }
         }
     )* };
 }
@@ -67,4 +79,43 @@ agents! {
     codex => Agent::Codex;
     gemini => Agent::Gemini;
     opencode => Agent::Opencode;
+}
+
+/// What a question is like does not depend on the program beyond the above: two of them show the rest.
+macro_rules! askers {
+    ($($module:ident => $agent:expr;)*) => { $(
+        mod $module {
+            use super::*;
+
+            #[test]
+            fn is_told_what_is_wrong_with_its_plan_and_mends_it() {
+                planning::repair($agent);
+            }
+
+            #[test]
+            fn reflects_on_a_failed_attempt_and_the_next_one_is_told() {
+                planning::reflection($agent);
+            }
+
+            #[test]
+            fn plans_the_next_epoch_and_is_waited_for_when_it_may_not() {
+                planning::next_epoch($agent);
+            }
+
+            #[test]
+            fn ends_a_plan_when_it_met_a_rate_limit() {
+                planning::limit($agent);
+            }
+
+            #[test]
+            fn leaves_no_process_behind_when_stopped_while_asked() {
+                planning::interrupt($agent);
+            }
+        }
+    )* };
+}
+
+askers! {
+    claude_asked => Agent::Claude;
+    codex_asked => Agent::Codex;
 }

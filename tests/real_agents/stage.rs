@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::agent::Agent;
 use crate::harness::{Done, Project, Running, lives};
-use crate::server::Server;
+use crate::server::{Route, Server};
 
 /// How long one run may take. Three minutes: opencode needs up to 10 s to start, is started three times, and tries for 15 s.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -20,10 +20,15 @@ pub struct Stage {
 
 impl Stage {
     /// A project with the task `P0-1` (make `src/hello.txt` say hello), checked by `check.sh`, for an agent whose model
-    /// answers with these turns. `None` when the agent is not installed.
+    /// works on it with these turns. `None` when the agent is not installed.
     ///
     /// `run` goes into the section `[run]`.
     pub fn new(agent: Agent, run: &str, turns: &Value) -> Option<Self> {
+        Self::with(agent, run, &[("task", turns.clone())])
+    }
+
+    /// The same with a model that is asked other things too.
+    pub fn with(agent: Agent, run: &str, routes: &[Route]) -> Option<Self> {
         let bin = agent.bin_dir()?;
         let mut project = Project::new();
         let root = project.dir().parent().unwrap().to_path_buf();
@@ -35,15 +40,14 @@ impl Stage {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let server = Server::start(&root.join("server"), turns);
+        let server = Server::start(&root.join("server"), routes);
         let path = std::env::var("PATH").unwrap_or_default();
         project.env("PATH", &format!("{}:{path}", bin.display())).env("TMPDIR", root.join("tmp").to_str().unwrap());
-        // Reflection is off: it would ask the model for turns that belong to the next attempt.
         project.write(
             "autodev.toml",
             &format!(
                 "[project]\nname = \"Demo\"\n[backend]\ndefault = \"{}\"\n[run]\ndelay_between_tasks = 0\n{run}\n\
-                 [reflection]\nenabled = false\n[circuit_breaker]\nrate_limit_cooldown = 1\n{}",
+                 [circuit_breaker]\nrate_limit_cooldown = 1\n{}",
                 agent.name(),
                 agent.section(server.port())
             ),
@@ -62,12 +66,17 @@ impl Stage {
         Some(Self { project, server })
     }
 
-    /// Runs autodev to its end and expects an exit code.
+    /// Runs `autodev run` to its end and expects an exit code.
     pub fn run(&self, code: i32) -> Done {
-        self.finish(self.project.spawn(&["run"]), code)
+        self.autodev(&["run"], code)
     }
 
-    /// Waits for a run's end and expects an exit code.
+    /// Runs autodev to its end and expects an exit code.
+    pub fn autodev(&self, args: &[&str], code: i32) -> Done {
+        self.finish(self.project.spawn(args), code)
+    }
+
+    /// Waits for autodev's end and expects an exit code.
     pub fn finish(&self, running: Running, code: i32) -> Done {
         let begun = Instant::now();
         while lives(running.pid()) {
@@ -88,7 +97,7 @@ impl Stage {
     pub fn wait_until(&self, what: &str, mut is_true: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !is_true() {
-            let told = || self.server.requests().iter().map(|r| r["tool_results"].to_string()).collect::<Vec<_>>();
+            let told = || self.server.all().iter().map(|r| r["tool_results"].to_string()).collect::<Vec<_>>();
             assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}; tools said {:?}", told());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -114,10 +123,14 @@ impl Stage {
         assert_eq!(self.project.git(&["show", "HEAD:src/hello.txt"]).trim_end(), "hello");
         assert!(self.project.read("progress.txt").contains("### Status: completed"));
         assert_eq!(self.project.json("logs/runtime-status.json")["run"]["status"], "completed");
-        // What an agent leaves in the tree besides its work would be committed with the next task.
-        let untracked = self.project.git(&["status", "--porcelain", "-uall"]);
-        let foreign: Vec<&str> = untracked.lines().filter(|line| !OWN.contains(&&line[3..])).collect();
-        assert_eq!(foreign, [] as [&str; 0], "left in the tree");
+        assert_eq!(self.foreign(), [] as [&str; 0], "left in the tree");
+    }
+
+    /// What is in the tree besides what is committed and autodev's own files: it would go into the next task's commit.
+    pub fn foreign(&self) -> Vec<String> {
+        let status = self.project.git(&["status", "--porcelain", "-uall"]);
+        let paths = status.lines().map(|line| line[3..].to_owned());
+        paths.filter(|path| !OWN.contains(&path.as_str())).collect()
     }
 
     /// Asserts that the task waits for the next run, uncharged.
@@ -131,9 +144,9 @@ impl Stage {
     }
 
     fn report(&self, done: &Done) -> String {
-        let requests = self.server.requests();
-        let requests: Vec<String> =
-            requests.iter().map(|r| format!("{} {} {}", r["turn"], r["path"], r["sent"])).collect();
+        let requests = self.server.all();
+        let requests = requests.iter().map(|r| format!("{} {} {} {}", r["route"], r["turn"], r["path"], r["sent"]));
+        let requests: Vec<String> = requests.collect();
         let log = self.project.run(&["log"]);
         format!(
             "--- exit {}\n--- stdout\n{}\n--- stderr\n{}\n--- journal\n{}\n--- requests\n{}",

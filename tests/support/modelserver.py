@@ -24,7 +24,7 @@ Script (JSON)
   }
 
 `when` keys (all given must hold): "prompt" (regex searched in the text of all user messages),
-"last" (regex searched in the last user message), "system" (regex in the system text),
+"says" (plain text that stands somewhere in it), "last" (regex searched in the last user message), "system" (regex in the system text),
 "provider" ("anthropic" | "responses" | "chat" | "gemini"), "model" (regex), "path" (regex),
 "header" ({"name": regex}).
 
@@ -34,11 +34,14 @@ and does not move the cursor. A route with `"aux": true`
 in its `when` is matched against side requests instead.
 
 TURN is one of
-  {"final": "text"}                        text, end of turn
+  {"final": "text"}                        text, end of turn; an object or a list is sent as JSON, and as
+                                           a call where the client wants it so (Claude Code: the tool
+                                           `StructuredOutput`, which ends the turn as well)
   {"say": "text", "do": [ACTION, ...]}     optional text and one or more tool calls
   {"fault": FAULT, "times": N}             answer N requests (default 1) with a fault
 plus optional "usage": {"input": n, "output": n, "cached": n}, "thinking": "text",
-"delay_ms": n (before the answer), "chunk_ms": n (between stream chunks), "stop": "length".
+"delay_ms": n (before the answer), "chunk_ms": n (between stream chunks), "stop": "length",
+"if_offered": true (the turn is passed over when the request offers no tool that can play it).
 
 ACTION (mapped to whatever tool of that sort the request offers)
   {"write": {"path": p, "content": c}}
@@ -90,6 +93,10 @@ PARAM_NAMES = {
     "command": ["command", "cmd", "script", "commandLine"],
     "timeout_ms": ["timeout_ms", "timeout"],
 }
+
+
+# The tool by which Claude Code takes an answer that has a form (--json-schema).
+STRUCTURED = "StructuredOutput"
 
 
 class Tool:
@@ -361,12 +368,12 @@ class Request:
     def find_cwd(self):
         hay = "\n".join([self.system] + self.users)
         for pat in (r"<cwd>([^<\n]+)</cwd>",
-                    r"[Ww]orking directory:\s*`?([^\s`<]+)",
-                    r"[Ww]orking directory is:?\s*`?([^\s`<]+)",
-                    r"working in the directory:\s*`?([^\s`<]+)",
-                    r"\*\*Workspace Directories:\*\*\s*\n?\s*-\s*`?([^\s`<]+)",
-                    r"following directories:\s*\n?\s*-\s*`?([^\s`<]+)",
-                    r"[Cc]urrent directory:\s*`?([^\s`<]+)"):
+                    r"[Ww]orking directory:\s*`?(/[^\s`<]+)",
+                    r"[Ww]orking directory is:?\s*`?(/[^\s`<]+)",
+                    r"working in the directory:\s*`?(/[^\s`<]+)",
+                    r"\*\*Workspace Directories:\*\*\s*\n?\s*-\s*`?(/[^\s`<]+)",
+                    r"following directories:\s*\n?\s*-\s*`?(/[^\s`<]+)",
+                    r"[Cc]urrent directory:\s*`?(/[^\s`<]+)"):
             m = re.search(pat, hay)
             if m:
                 return m.group(1).rstrip(".,")
@@ -418,6 +425,8 @@ class Script:
             return False
         if "provider" in when and when["provider"] != req.provider:
             return False
+        if when.get("says", "") not in "\n".join(req.users):
+            return False
         for key, hay in (("prompt", "\n".join(req.users)), ("last", req.users[-1] if req.users else ""),
                          ("system", req.system), ("model", req.model), ("path", req.path)):
             if key in when and not re.search(when[key], hay, re.S):
@@ -435,6 +444,8 @@ class Script:
             with self.lock:
                 slots = [(n, t) for n, t in enumerate(route["turns"]) for _ in range(int(t.get("times", 1)))]
                 at = self.pos.get(key, 0)
+                while at < len(slots) and slots[at][1].get("if_offered") and not playable(slots[at][1], req):
+                    at += 1
                 self.pos[key] = at + 1
             if at < len(slots):
                 return name, slots[at][0], slots[at][1]
@@ -448,6 +459,16 @@ class Script:
             schema = req.schema()
             return "aux", None, {"final": self.aux_text if schema is None else json.dumps(instance(schema))}
         return "none", None, {"final": "No route of the script fits this request."}
+
+
+def playable(turn, req):
+    """Whether the request offers a tool for every action of a turn."""
+    try:
+        for action in turn.get("do") or []:
+            plan_call(action, req.tools, req.cwd)
+        return True
+    except Unplayable:
+        return False
 
 
 def subst(value, req):
@@ -960,10 +981,15 @@ class Handler(BaseHTTPRequestHandler):
             fault = {"kind": fault} if isinstance(fault, str) else fault
             return self.fail(req, dialect, fault, reply)
         reply.text = turn.get("final", turn.get("say", ""))
+        actions = turn.get("do") or []
         if isinstance(reply.text, (dict, list)):
-            reply.text = json.dumps(reply.text)
+            if any(t.name == STRUCTURED for t in req.tools):
+                actions = [{"tool": {"name": STRUCTURED, "input": reply.text}}]
+                reply.text = ""
+            else:
+                reply.text = json.dumps(reply.text)
         try:
-            for i, action in enumerate(turn.get("do") or []):
+            for i, action in enumerate(actions):
                 tool, args = plan_call(action, req.tools, req.cwd)
                 cid = "%s_%06d_%d" % ("toolu" if req.provider == "anthropic" else "call", seq, i)
                 reply.calls.append((cid, tool.name, args))
