@@ -15,12 +15,14 @@ use crate::view::text::{fit, one_line, plural};
 #[derive(Debug, Subcommand)]
 pub(super) enum SkillsCommand {
     /// List the skills of the nearest `.skills` directory, here or above; without one those inside autodev
+    #[command(after_help = "Example:\n  autodev skills list --json | jq -r '.skills[].name'")]
     List {
         /// Print JSON: {"source": directory or null, "skills": [{"directory", "name", "description", "category", "triggers", "problems"}]}
         #[arg(long)]
         json: bool,
     },
     /// Say which skills fit what you want to do, best first
+    #[command(after_help = "Example:\n  autodev skills recommend \"write a specification\" --limit 2")]
     Recommend {
         /// What you want to do, in your own words
         query: String,
@@ -32,6 +34,7 @@ pub(super) enum SkillsCommand {
         json: bool,
     },
     /// Check that the skills are there and that the agent in use finds them; exit code 1 when something is wrong
+    #[command(after_help = "Example:\n  autodev skills doctor || autodev init")]
     Doctor {
         /// Print JSON: {"rows": [{"level", "label", "detail", "next"}], "summary": {"ok", "warnings", "errors"}}
         #[arg(long)]
