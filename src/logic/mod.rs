@@ -12,6 +12,7 @@ pub mod contract;
 mod course;
 mod decide;
 mod feed;
+pub mod health;
 pub mod judge;
 pub mod limit;
 pub mod plain;
