@@ -1,6 +1,7 @@
 //! Floor 5: the command line. Arguments in, text and an exit code out; everything else is elsewhere.
 
 mod demo;
+mod doctor;
 mod exit;
 mod log;
 mod rebuild;
@@ -75,6 +76,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<salvage::SalvageCommand>,
     },
+    /// Look at everything a run needs: settings, queue, repository, agents, machine
+    Doctor(doctor::DoctorArguments),
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
     /// The player of recorded sessions (started by autodev itself)
@@ -111,6 +114,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<i32> {
         Some(Command::Log(log)) => log::main(&open()?, &log),
         Some(Command::Rebuild) => rebuild::main(&open()?),
         Some(Command::Salvage { command: Some(command) }) => salvage::main(&open()?, command),
+        Some(Command::Doctor(doctor)) => doctor::main(arguments.config, &doctor),
         Some(Command::Demo(demo)) => demo::main(&demo),
         Some(Command::Scan) => scan::main(&open()?),
         Some(Command::Replay { session, speed }) => {

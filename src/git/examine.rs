@@ -137,7 +137,7 @@ fn parse_status(out: &[u8]) -> Option<Status> {
 /// How many tracked files there are below a directory; none when it is outside of the work tree.
 async fn tracked_below(cli: &Cli, dir: &Path) -> Result<usize, GitError> {
     let reply = cli.run(Call::new("list tracked files", &["ls-files", "-z", "--"]).arg(dir)).await?;
-    Ok(if reply.code == 0 { reply.out.iter().filter(|byte| **byte == 0).count() } else { 0 })
+    Ok(if reply.code == 0 { reply.out.split(|byte| *byte == 0).filter(|path| !path.is_empty()).count() } else { 0 })
 }
 
 /// Hooks that would run with a commit, and those that are there but not executable; both sorted.
@@ -245,8 +245,9 @@ mod tests {
 
     #[test]
     fn a_renamed_file_is_one_change() {
-        let out = b"# branch.oid 1\0# branch.head x\02 R. N... 1 1 1 a b R100 new\0? old\0? y\01 .M N... z\0";
-        let status = parse_status(out).unwrap();
+        let out = b"# branch.oid 1|# branch.head x|2 R. N... 1 1 1 a b R100 new|? old|? y|1 .M N... z|";
+        let out: Vec<u8> = out.iter().map(|byte| if *byte == b'|' { 0 } else { *byte }).collect();
+        let status = parse_status(&out).unwrap();
         assert_eq!(status, Status { head: Head::Branch("x".into()), changed: 2, untracked: 1 });
         assert_eq!(parse_status(b"? y\0"), None);
     }

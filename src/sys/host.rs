@@ -26,10 +26,15 @@ pub struct Space {
 /// When the path does not exist or the file system does not answer.
 pub fn space(path: &Path) -> std::io::Result<Space> {
     let found = statvfs(path)?;
-    let bytes = u64::from(found.blocks_available()).saturating_mul(found.fragment_size());
+    let bytes = wide(found.blocks_available()).saturating_mul(wide(found.fragment_size()));
     // btrfs and network file systems have no fixed number and say 0.
-    let inodes = (found.files() > 0).then(|| u64::from(found.files_available()));
+    let inodes = (found.files() > 0).then(|| wide(found.files_available()));
     Ok(Space { bytes, inodes })
+}
+
+/// The kernel's counters are 32 bits wide on some systems.
+fn wide(count: impl Into<u64>) -> u64 {
+    count.into()
 }
 
 /// Returns the kernel's number for the type of the file system of a path (`man statfs`); `None` where there is none.

@@ -227,18 +227,20 @@ fn login_row(agent: &Agent, login: &Login) -> Option<Row> {
     }
     let unread =
         login.unread.first().map(|name| format!("; {name} is set, which it does not read")).unwrap_or_default();
-    let next = login.command.clone();
+    let only =
+        if agent.is_default { String::new() } else { format!("only needed with --backend {}: ", agent.name.as_str()) };
+    let next = only + &login.command;
     let row = at(agent, &label, format!("not logged in{unread}"), next);
     Some(if login.is_optional && agent.is_default { Row { level: Level::Warn, ..row } } else { row })
 }
 
-/// Concludes about claude as root; `None` when there is nothing to say.
-pub fn root(root: Root<'_>, is_default: bool) -> Option<Row> {
+/// Concludes about claude as root, when a run would use it; `None` when there is nothing to say.
+pub fn root(root: Root<'_>) -> Option<Row> {
     const LABEL: &str = "claude as root";
     if !root.is_root || !root.skips_permissions {
         return None;
     }
-    let row = if root.drops_flag {
+    Some(if root.drops_flag {
         Row::warn(
             GROUP,
             LABEL,
@@ -255,8 +257,7 @@ pub fn root(root: Root<'_>, is_default: bool) -> Option<Row> {
             "running as root: claude refuses --dangerously-skip-permissions without IS_SANDBOX",
             "run as another user, or in a container set IS_SANDBOX = \"1\" under [backend.claude.environment]",
         )
-    };
-    Some(if is_default { row } else { Row { level: Level::Ok, ..row } })
+    })
 }
 
 #[cfg(test)]
@@ -326,12 +327,11 @@ mod tests {
     fn claude_as_root_is_told_before_it_is_refused() {
         let facts =
             Root { is_root: true, skips_permissions: true, drops_flag: true, mode: "default", is_sandbox: false };
-        let level = |facts| root(facts, true).map(|row| row.level);
+        let level = |facts| root(facts).map(|row| row.level);
         assert_eq!(level(facts), Some(Level::Warn));
         assert_eq!(level(Root { drops_flag: false, ..facts }), Some(Level::Error));
         assert_eq!(level(Root { drops_flag: false, is_sandbox: true, ..facts }), Some(Level::Ok));
         assert_eq!(level(Root { is_root: false, ..facts }), None);
         assert_eq!(level(Root { skips_permissions: false, ..facts }), None);
-        assert_eq!(root(facts, false).map(|row| row.level), Some(Level::Ok), "another backend runs");
     }
 }

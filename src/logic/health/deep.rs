@@ -114,16 +114,14 @@ fn short(text: &str) -> String {
 }
 
 fn amounts(asked: &Asked) -> String {
-    let mut text = if asked.model.is_empty() { String::new() } else { format!(", model {}", asked.model) };
     let usage = &asked.usage;
-    if !usage.is_zero() {
-        let input = usage.input.saturating_add(usage.cached_input).saturating_add(usage.cache_write);
-        text += &format!(", {input} tokens in, {} out", usage.output);
-    }
-    if let Some(cost) = usage.cost_usd {
-        text += &format!(", ${cost:.4}");
-    }
-    text
+    let input = usage.input.saturating_add(usage.cached_input).saturating_add(usage.cache_write);
+    let parts = [
+        (!asked.model.is_empty()).then(|| format!(", model {}", asked.model)),
+        (!usage.is_zero()).then(|| format!(", {input} tokens in, {} out", usage.output)),
+        usage.cost_usd.map(|cost| format!(", ${cost:.4}")),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

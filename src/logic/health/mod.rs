@@ -142,11 +142,9 @@ fn plural(count: usize, noun: &str) -> String {
 fn some_of(names: &[String]) -> String {
     /// More are only counted.
     const NAMED: usize = 5;
-    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > NAMED {
-        text += &format!(" and {} more", names.len() - NAMED);
-    }
-    text
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + &more
 }
 
 #[cfg(test)]
