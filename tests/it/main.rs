@@ -11,6 +11,7 @@ mod config;
 mod crash;
 mod data;
 mod docs;
+mod doctor;
 mod execution;
 mod git;
 #[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]

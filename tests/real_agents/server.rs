@@ -14,11 +14,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers requests about the task `P0-1` with these turns, one after the other.
+    /// Starts a server that answers requests about the task `P0-1`, or doctor's question, with these turns, one after the
+    /// other.
     pub fn start(dir: &Path, turns: &Value) -> Self {
         let script = dir.join("script.json");
         let log = dir.join("requests.jsonl");
-        let routes = json!({ "routes": [{ "name": "task", "when": { "prompt": "P0-1" }, "turns": turns }] });
+        let routes =
+            json!({ "routes": [{ "name": "task", "when": { "prompt": "P0-1|the one word OK" }, "turns": turns }] });
         std::fs::write(&script, routes.to_string()).unwrap();
         let mut child = Command::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/modelserver.py"))

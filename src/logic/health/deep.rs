@@ -49,7 +49,7 @@ pub fn deep(name: BackendName, found: &Deep) -> Vec<Row> {
     };
     let after = seconds(asked.duration_ms);
     let error = |found: String, next: &str| Row::error(group, &label, found, next);
-    let log_in = format!("start {name} by hand and log in, or set its key");
+    let log_in = format!("if it is about the login: start {name} by hand and log in, or set its key");
     let row = match &asked.end {
         ProcessEnd::Exited { code: 0 } if asked.is_ok && asked.reply.trim().is_empty() => Row::warn(
             group,
