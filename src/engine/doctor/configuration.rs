@@ -20,7 +20,7 @@ use crate::sys::{clock, host};
 pub(super) struct Found {
     /// The project; `None` when its configuration cannot be used.
     pub(super) project: Option<Project>,
-    /// The project's configuration, else the built-in one.
+    /// The project's configuration, else the built-in one; `None` only if that one were wrong.
     pub(super) config: Option<Config>,
     /// The backend that a run would use; `None` when nobody says.
     pub(super) backend: Option<BackendName>,
@@ -32,22 +32,25 @@ pub(super) struct Found {
     pub(super) newest_event: Option<chrono::DateTime<chrono::Utc>>,
 }
 
+impl Found {
+    /// What there is to go by when the project cannot be opened: the built-in settings, in a directory.
+    pub(super) fn without_project(wish: &Wish, dir: PathBuf) -> Self {
+        Self {
+            project: None,
+            config: config::builtin(&dir).ok(),
+            backend: wish.backend,
+            state_dir: dir.join(".autodev"),
+            code_dir: dir,
+            newest_event: None,
+        }
+    }
+}
+
 /// Looks; `scratch` is for a copy of the journal.
 pub(super) fn look(wish: &Wish, scratch: &Path) -> (Found, Vec<Row>) {
     let (settings, project, base) = open(wish);
     let mut rows = facts::settings(&settings);
-    let Some(mut project) = project else {
-        let config = config::builtin(&base).ok();
-        let found = Found {
-            project: None,
-            config,
-            backend: wish.backend,
-            state_dir: base.join(".autodev"),
-            code_dir: base,
-            newest_event: None,
-        };
-        return (found, rows);
-    };
+    let Some(mut project) = project else { return (Found::without_project(wish, base), rows) };
     if let Some(backend) = wish.backend {
         project.config.backend.default = backend;
     }

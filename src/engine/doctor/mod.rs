@@ -52,14 +52,14 @@ pub async fn examine(wish: Wish) -> Result<Option<Vec<Row>>> {
     let scratch = tempfile::Builder::new().prefix("autodev-doctor-").tempdir();
     let cwd = scratch.as_ref().map_or_else(|_| PathBuf::from("/"), |dir| dir.path().to_path_buf());
     let trial = machine::trial(&cwd, adopts, &stop).await;
-    let Some((found, mut rows)) = bounded({
+    let looked = bounded({
         let (wish, cwd) = (wish.clone(), cwd.clone());
         move || configuration::look(&wish, &cwd)
-    })
-    .await
-    else {
-        return Ok(Some(vec![health::too_slow(Group::Configuration, "autodev.toml", LIMIT.as_secs())]));
-    };
+    });
+    let (found, mut rows) = looked.await.unwrap_or_else(|| {
+        let row = health::too_slow(Group::Configuration, "autodev.toml", LIMIT.as_secs());
+        (Found::without_project(&wish, wish.dir.clone()), vec![row])
+    });
     let (queue, git, agents, machine) = tokio::join!(
         queue_rows(&found),
         git_rows(&found),
