@@ -12,6 +12,7 @@ mod event;
 mod gemini;
 mod launch;
 mod log;
+pub mod login;
 mod opencode;
 pub mod probe;
 pub mod replay;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Invocation, launch};
+use crate::logic::health::agent::Age;
 use crate::model::{BackendName, Config};
 
 /// How long a program may take to tell its version: opencode needs 4 to 10 s on two busy cores for its first start.
@@ -47,6 +48,48 @@ pub fn invocation(name: BackendName, config: &Config) -> Option<Invocation> {
     Some(launch.finish(program, None))
 }
 
+/// The list that the tests with real programs go by: name, npm package, newest version tried.
+const TRIED: &str = include_str!("../../tests/real_agents/agents.txt");
+
+/// The oldest version that was tried; `None` for backends without a version.
+fn oldest(name: BackendName) -> Option<Version> {
+    match name {
+        BackendName::Claude => Some(Version(2, 0, 76)),
+        BackendName::Codex => Some(Version(0, 47, 0)),
+        BackendName::Gemini => Some(Version(0, 34, 0)),
+        BackendName::Opencode => Some(Version(1, 2, 27)),
+        BackendName::Command | BackendName::Replay => None,
+    }
+}
+
+/// The line of a program in the list: its package and the newest version that was tried.
+fn tried(name: BackendName) -> Option<(&'static str, Version)> {
+    let mut words = TRIED
+        .lines()
+        .map(str::split_whitespace)
+        .find_map(|mut words| (words.next() == Some(name.as_str())).then_some(words))?;
+    Some((words.next()?, version(words.next()?)?))
+}
+
+/// Compares a version with those that were tried.
+pub fn age(name: BackendName, version: Version) -> Age {
+    let (Some(oldest), Some((_, newest))) = (oldest(name), tried(name)) else { return Age::Tried };
+    if version < oldest {
+        Age::Older(oldest.to_string())
+    } else if version <= newest {
+        Age::Tried
+    } else if version.0 == newest.0 {
+        Age::Newer(newest.to_string())
+    } else {
+        Age::Later(newest.to_string())
+    }
+}
+
+/// Returns the command that installs a program; empty when it is the user's own.
+pub fn install(name: BackendName) -> String {
+    tried(name).map(|(package, _)| format!("npm install -g {package}")).unwrap_or_default()
+}
+
 /// Reads a version out of what `--version` printed: the first word of the form `1.2.3`, an optional `v` before and
 /// a suffix (`-beta.1`, `,`) behind. `None` for anything with fewer parts, such as `codex 1.0`.
 pub fn parse_version(output: &str) -> Option<Version> {
@@ -70,6 +113,22 @@ fn version(word: &str) -> Option<Version> {
 mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
+
+    #[test]
+    fn every_version_is_older_newer_or_among_those_that_were_tried() {
+        let name = BackendName::Claude;
+        assert_eq!(age(name, Version(2, 0, 75)), Age::Older("2.0.76".into()));
+        assert_eq!(age(name, Version(2, 0, 76)), Age::Tried);
+        let (package, newest) = tried(name).unwrap();
+        assert_eq!(age(name, newest), Age::Tried);
+        assert_eq!(age(name, Version(newest.0, newest.1, newest.2 + 1)), Age::Newer(newest.to_string()));
+        assert_eq!(age(name, Version(newest.0 + 1, 0, 0)), Age::Later(newest.to_string()));
+        assert_eq!(install(name), format!("npm install -g {package}"));
+        for name in BackendName::ALL {
+            assert_eq!(tried(name).is_some(), oldest(name).is_some(), "{name:?} is in both lists or in none");
+        }
+        assert_eq!(install(BackendName::Command), "");
+    }
 
     #[test]
     fn versions_of_the_real_programs_are_read_and_others_are_not() {

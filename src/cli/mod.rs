@@ -3,6 +3,7 @@
 mod checks;
 mod completions;
 mod demo;
+mod doctor;
 mod exit;
 mod init;
 mod log;
@@ -157,6 +158,8 @@ enum Command {
     },
     /// Show how this project is built, tested and linted, by what its files say; starts nothing
     Checks(checks::ChecksArguments),
+    /// Look at everything a run needs: settings, queue, repository, agents, machine
+    Doctor(doctor::DoctorArguments),
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
     /// Print what makes a shell complete the commands and options of autodev
@@ -220,6 +223,7 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Rebuild => rebuild::main(&open()?),
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),
         Command::Demo(demo) => demo::main(&demo),
+        Command::Doctor(doctor) => doctor::main(config.map(Path::to_path_buf), &doctor),
         Command::Checks(checks) => checks::main(&checks),
         Command::Skills { command: Some(command) } => skills::main(config, &command),
         Command::InstallSkills { json } => skills::install(&open()?, json),

@@ -71,6 +71,15 @@ pub fn load(path: &Path, env: &[(String, String)]) -> Result<Loaded, ConfigError
     build(&Source::new(path, text), &source, env)
 }
 
+/// Returns the configuration of a project in `dir` that sets nothing.
+///
+/// # Errors
+/// Never, as long as the built-in defaults obey the schema.
+pub fn builtin(dir: &Path) -> Result<Config, ConfigError> {
+    let source = resolve::absolute(dir, Path::new(FILE_NAME));
+    Ok(build(&Source::new(&source, ""), &source, &[])?.config)
+}
+
 fn missing_or(error: PathError, path: &Path) -> ConfigError {
     if error.source.kind() == io::ErrorKind::NotFound {
         ConfigError::Missing { path: path.to_path_buf() }

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod desk;
+pub mod doctor;
 mod ear;
 mod import;
 pub mod init;
@@ -40,7 +41,9 @@ use crate::backend::{self, Backend, Invocation, Version};
 use crate::config;
 use crate::git::Git;
 use crate::logic::{self, Next};
-use crate::model::{BackendName, BlockAction, Digest, Effect, EventKind, Limits, ReflectionLimits, RunStart, Settings};
+use crate::model::{
+    BackendName, BlockAction, Digest, Effect, EventKind, Limits, Queue, ReflectionLimits, RunStart, Settings,
+};
 use crate::sys;
 use crate::sys::guard;
 use crate::sys::lock::{LockNote, RunLock};
@@ -91,7 +94,7 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
     let stop = Stop::listen()?;
     sys::proc::become_subreaper().context("become the parent of orphaned processes")?;
     let queue = QueueKeeper::load(&project)?;
-    refuse_unusable(&queue)?;
+    refuse_unusable(queue.queue())?;
     let name = project.config.backend.default;
     let backend = backend::backend(name);
     let run_id = Store::new_run_id();
@@ -255,8 +258,8 @@ impl Engine {
 }
 
 /// A queue that could be read but cannot be worked on.
-fn refuse_unusable(queue: &QueueKeeper) -> Result<()> {
-    for (at, task) in queue.queue().tasks.iter().enumerate() {
+fn refuse_unusable(queue: &Queue) -> Result<()> {
+    for (at, task) in queue.tasks.iter().enumerate() {
         if task.id.is_empty() {
             bail!("task.json: tasks[{at}] has no id; give it one");
         }

@@ -56,6 +56,7 @@ const FOREIGN: &[&str] = &[
 pub(super) struct Cli {
     cwd: PathBuf,
     env: Vec<(OsString, OsString)>,
+    limit: Duration,
     #[cfg(test)]
     spawns: std::sync::atomic::AtomicU32,
 }
@@ -153,9 +154,16 @@ impl Cli {
         Self {
             cwd: cwd.to_path_buf(),
             env,
+            limit: LIMIT,
             #[cfg(test)]
             spawns: std::sync::atomic::AtomicU32::new(0),
         }
+    }
+
+    /// Ends plumbing commands that take longer than this.
+    pub(super) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// How many commands were started.
@@ -169,7 +177,7 @@ impl Cli {
         let action = call.action;
         let fixed = [("LC_ALL", "C"), ("GIT_OPTIONAL_LOCKS", "0"), ("GIT_LITERAL_PATHSPECS", "1")];
         let mut spec = self.spec(call, &fixed);
-        spec.wall = Some(LIMIT);
+        spec.wall = Some(self.limit);
         // The sender lives as long as the command: nothing asks it to stop.
         let (_sender, never) = watch::channel(Urgency::None);
         let (mut out, mut err, mut is_too_much) = (Vec::new(), Vec::new(), false);
@@ -183,7 +191,7 @@ impl Cli {
         })
         .await
         .map_err(|source| GitError::Start { source })?;
-        check(action, ended, LIMIT)?;
+        check(action, ended, self.limit)?;
         if is_too_much {
             return Err(GitError::Odd { action, answer: format!("more than {MAX_ANSWER} bytes") });
         }

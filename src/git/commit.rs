@@ -87,6 +87,18 @@ const TRIES: u32 = 3;
 const FAR: usize = 200;
 const REASON_IGNORED: &str = "git ignores it";
 
+/// Returns the operation that waits for the user in a repository's directory, if any.
+pub(super) fn unfinished(git_dir: &Path) -> Option<&'static str> {
+    let signs = [
+        ("MERGE_HEAD", "merge"),
+        ("rebase-merge", "rebase"),
+        ("rebase-apply", "rebase"),
+        ("CHERRY_PICK_HEAD", "cherry-pick"),
+        ("REVERT_HEAD", "revert"),
+    ];
+    signs.iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, operation)| *operation)
+}
+
 impl Git {
     /// Commits the files of a request, and nothing else.
     ///
@@ -171,15 +183,8 @@ impl Git {
     }
 
     fn refuse_if_unfinished(&self) -> Result<(), GitError> {
-        let signs = [
-            ("MERGE_HEAD", "merge"),
-            ("rebase-merge", "rebase"),
-            ("rebase-apply", "rebase"),
-            ("CHERRY_PICK_HEAD", "cherry-pick"),
-            ("REVERT_HEAD", "revert"),
-        ];
-        match signs.iter().find(|(file, _)| self.dir.join(file).exists()) {
-            Some((_, operation)) => Err(GitError::InProgress { operation }),
+        match unfinished(&self.dir) {
+            Some(operation) => Err(GitError::InProgress { operation }),
             None => Ok(()),
         }
     }

@@ -10,6 +10,7 @@ mod base;
 mod cli;
 mod commit;
 mod error;
+mod examine;
 mod index;
 mod message;
 mod open;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use commit::{CommitOutcome, CommitRequest};
 pub use error::GitError;
+pub use examine::examine;
 pub use place::LeftOut;
 pub use restore::RestoreReport;
 pub use salvage::{Salvage, SalvageEntry, SalvageRequest};

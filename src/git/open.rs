@@ -83,7 +83,7 @@ impl Git {
 }
 
 /// Returns the way up from the code directory and the repository's directory.
-async fn find(cli: &Cli) -> Result<Option<(Vec<u8>, PathBuf)>, GitError> {
+pub(super) async fn find(cli: &Cli) -> Result<Option<(Vec<u8>, PathBuf)>, GitError> {
     const ACTION: &str = "look for a git work tree";
     let args = ["rev-parse", "--is-inside-work-tree", "--show-cdup", "--absolute-git-dir"];
     let reply = cli.run(Call::new(ACTION, &args)).await?;
@@ -101,7 +101,7 @@ async fn find(cli: &Cli) -> Result<Option<(Vec<u8>, PathBuf)>, GitError> {
 }
 
 /// Whether git would refuse to commit because it does not know by whom.
-async fn lacks_identity(cli: &Cli) -> Result<bool, GitError> {
+pub(super) async fn lacks_identity(cli: &Cli) -> Result<bool, GitError> {
     const ACTION: &str = "ask for the author";
     let (author, committer) = tokio::join!(
         cli.run(Call::new(ACTION, &["var", "GIT_AUTHOR_IDENT"])),
@@ -119,14 +119,14 @@ fn common_dir(git_dir: &Path) -> PathBuf {
 }
 
 /// Turns one printed path into a path.
-fn path(mut printed: Vec<u8>) -> PathBuf {
+pub(super) fn path(mut printed: Vec<u8>) -> PathBuf {
     if printed.last() == Some(&b'\n') {
         printed.pop();
     }
     PathBuf::from(OsString::from_vec(printed))
 }
 
-fn check_version(printed: &str) -> Result<(), GitError> {
+pub(super) fn check_version(printed: &str) -> Result<(), GitError> {
     let found = printed.trim().trim_start_matches("git version ").to_owned();
     let mut numbers = found.split('.').map(|part| part.parse::<u32>().ok());
     let (needed, major, minor) = NEEDED;

@@ -6,6 +6,8 @@
 //! Beside the events it keeps, per projection, the last event that is known to be in its file (`projections`), and a few
 //! facts about the project that are no events (`facts`: the text progress.txt had before the first event).
 
+mod untouched;
+
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -13,6 +13,7 @@ mod course;
 mod decide;
 mod feed;
 pub mod front_matter;
+pub mod health;
 pub mod judge;
 pub mod limit;
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod env;
 pub mod fs;
 pub mod guard;
 pub mod hash;
+pub mod host;
 pub mod killpoint;
 pub mod lock;
 pub mod proc;

@@ -6,6 +6,7 @@
 //! journal gives the same bytes, so that every file made here can be thrown away and made again.
 
 pub mod dashboard;
+pub mod doctor;
 pub mod journal_line;
 pub mod json;
 pub mod log;

@@ -54,10 +54,10 @@ pub fn colour(status: &str) -> &'static str {
     match status {
         "running" => "0;36",
         "validating" => "0;35",
-        "retry" | "warning" | "interrupted" => "1;33",
+        "retry" | "warning" | "warn" | "interrupted" => "1;33",
         "waiting" => "0;90",
-        "completed" => "0;32",
-        "blocked" | "failed" | "env_error" => "0;31",
+        "completed" | "ok" => "0;32",
+        "blocked" | "failed" | "env_error" | "error" => "0;31",
         _ => "0;34",
     }
 }

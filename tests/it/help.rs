@@ -63,10 +63,10 @@ fn every_option_in_an_example_exists() {
         let help = help_of(&project, &path);
         for line in help.lines().filter_map(|line| line.strip_prefix("  autodev ")) {
             let call = line.split("  ").next().unwrap().split(['|', '>', ';']).next().unwrap();
-            let mut args: Vec<&str> =
-                call.split_whitespace().take_while(|word| {
-                    !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
-                }).collect();
+            let mut args: Vec<&str> = call
+                .split_whitespace()
+                .take_while(|word| !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+                .collect();
             args.truncate(if ["task", "salvage", "skills"].contains(&args[0]) { 2 } else { 1 });
             if args[0] == "help" {
                 continue;

@@ -12,6 +12,7 @@ mod config;
 mod crash;
 mod data;
 mod docs;
+mod doctor;
 mod epochs;
 mod execution;
 mod git;

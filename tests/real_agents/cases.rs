@@ -138,6 +138,27 @@ pub fn refused_key(agent: Agent) {
     assert_eq!(run["status"], "env_error", "{run}");
 }
 
+/// Version, login and one real question, on the way that a run takes.
+pub fn doctor(agent: Agent) {
+    let Some(stage) = Stage::with(agent, "", &[("probe", json!([{ "final": "OK" }]))]) else { return };
+    let done = stage.finish(stage.project.spawn(&["doctor", "--deep", "--json"]), 0);
+    let report: Value = serde_json::from_str(&done.out).unwrap();
+    let row = |label: String| {
+        let found = report["rows"].as_array().unwrap().iter().find(|row| row["label"] == label.as_str());
+        let found = found.unwrap_or_else(|| panic!("no {label}: {report:#}"));
+        assert_eq!(found["level"], "ok", "{found}");
+        found["found"].as_str().unwrap().to_owned()
+    };
+    let name = agent.name();
+    assert!(row(name.to_owned()).starts_with(&format!("{}, ", agent.version())), "{report:#}");
+    row(format!("{name} login"));
+    let answer = row(format!("{name} answers"));
+    assert!(answer.starts_with("\"OK\" after ") && answer.contains("1000 tokens in, 50 out"), "{answer}");
+    assert_eq!(answer.contains('$'), agent.tells_cost(), "{answer}");
+    assert!(!done.out.contains("test-key"), "{}", done.out);
+    stage.assert_pending();
+}
+
 pub fn stopped_in_a_tool_call(agent: Agent) {
     // A number of seconds that no other process sleeps for.
     let nap = format!("sleep 300.{}", std::process::id() * 10 + agent as u32);

@@ -57,6 +57,11 @@ macro_rules! agents {
             }
 
             #[test]
+            fn is_recognised_by_doctor() {
+                cases::doctor($agent);
+            }
+
+            #[test]
             fn leaves_no_process_behind_when_stopped_in_a_tool_call() {
                 cases::stopped_in_a_tool_call($agent);
             }
