@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::command::{announced, of_fence, of_item};
+use super::finish::MAX_CHECKS;
 use super::ids::{Numbers, leading};
 use super::markdown::Outline;
 
@@ -22,8 +23,7 @@ impl Checks {
         let mut checks = Self::default();
         for section in &outline.sections {
             let Some(announced) = announced(&section.title) else { continue };
-            let mut commands: Vec<Value> =
-                section.fences.iter().flat_map(|fence| of_fence(fence, announced)).collect();
+            let mut commands: Vec<Value> = section.fences.iter().flat_map(|fence| of_fence(fence, announced)).collect();
             for at in section.nodes.clone() {
                 let Some(node) = outline.nodes.get(at) else { continue };
                 commands.extend(node.fences.iter().flat_map(|fence| of_fence(fence, announced)));
@@ -33,7 +33,10 @@ impl Checks {
             }
             // They hold where the section stands; below the title, or beside it, that is everywhere.
             let place = section.parent.filter(|at| outline.sections.get(*at).is_some_and(|parent| parent.level > 1));
-            checks.by_section.entry(place.unwrap_or_default()).or_default().extend(commands);
+            let known = checks.by_section.entry(place.unwrap_or_default()).or_default();
+            // One more than allowed is enough to know that there are too many.
+            known.extend(commands);
+            known.truncate(MAX_CHECKS + 1);
         }
         checks
     }

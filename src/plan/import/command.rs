@@ -11,19 +11,115 @@ use super::markdown::Fence;
 
 /// Programs whose name alone makes a text without backticks a command.
 const PROGRAMS: &[&str] = &[
-    "actionlint", "ant", "bash", "bats", "bazel", "black", "buck2", "bun", "bundle", "cabal", "cargo", "cmake", "composer",
-    "ctest", "dart", "deno", "diff", "docker", "dotnet", "eslint", "flake8", "flutter", "git", "go", "golangci-lint",
-    "gradle", "grep", "jest", "just", "lein", "make", "meson", "mix", "mvn", "mypy", "ninja", "node", "nox", "npm", "npx",
-    "nx", "php", "phpunit", "pnpm", "poetry", "pre-commit", "prettier", "pyright", "pytest", "python", "python3", "rake",
-    "rspec", "rubocop", "ruff", "sbt", "sh", "shellcheck", "stack", "staticcheck", "swift", "task", "terraform", "test",
-    "tox", "tsc", "turbo", "uv", "vitest", "xcodebuild", "yarn", "zig",
+    "actionlint",
+    "ant",
+    "bash",
+    "bats",
+    "bazel",
+    "black",
+    "buck2",
+    "bun",
+    "bundle",
+    "cabal",
+    "cargo",
+    "cmake",
+    "composer",
+    "ctest",
+    "dart",
+    "deno",
+    "diff",
+    "docker",
+    "dotnet",
+    "eslint",
+    "flake8",
+    "flutter",
+    "git",
+    "go",
+    "golangci-lint",
+    "gradle",
+    "grep",
+    "jest",
+    "just",
+    "lein",
+    "make",
+    "meson",
+    "mix",
+    "mvn",
+    "mypy",
+    "ninja",
+    "node",
+    "nox",
+    "npm",
+    "npx",
+    "nx",
+    "php",
+    "phpunit",
+    "pnpm",
+    "poetry",
+    "pre-commit",
+    "prettier",
+    "pyright",
+    "pytest",
+    "python",
+    "python3",
+    "rake",
+    "rspec",
+    "rubocop",
+    "ruff",
+    "sbt",
+    "sh",
+    "shellcheck",
+    "stack",
+    "staticcheck",
+    "swift",
+    "task",
+    "terraform",
+    "test",
+    "tox",
+    "tsc",
+    "turbo",
+    "uv",
+    "vitest",
+    "xcodebuild",
+    "yarn",
+    "zig",
 ];
 
 /// Words of a command that only looks at the work.
 const CHECK_WORDS: &[&str] = &[
-    "bats", "build", "check", "clippy", "compile", "ctest", "eslint", "flake8", "fmt", "format", "jest", "lint", "mypy",
-    "phpunit", "pyright", "pytest", "rspec", "rubocop", "ruff", "shellcheck", "spec", "staticcheck", "test", "tests", "tox",
-    "tsc", "typecheck", "types", "unit", "validate", "verify", "vet", "vitest",
+    "bats",
+    "build",
+    "check",
+    "clippy",
+    "compile",
+    "ctest",
+    "eslint",
+    "flake8",
+    "fmt",
+    "format",
+    "jest",
+    "lint",
+    "mypy",
+    "phpunit",
+    "pyright",
+    "pytest",
+    "rspec",
+    "rubocop",
+    "ruff",
+    "shellcheck",
+    "spec",
+    "staticcheck",
+    "test",
+    "tests",
+    "tox",
+    "tsc",
+    "typecheck",
+    "types",
+    "unit",
+    "validate",
+    "verify",
+    "vet",
+    "vitest",
 ];
 
 /// Words of a command that never ends or that changes something outside.
@@ -44,8 +140,13 @@ pub(super) enum Announced {
 pub(super) fn announced(heading: &str) -> Option<Announced> {
     let words: String = heading.chars().map(|c| if c.is_alphabetic() { c } else { ' ' }).collect();
     match fold(&words).as_str() {
-        "validation commands" | "validation command" | "verification commands" | "verify commands" | "test commands"
-        | "check commands" | "testing commands" => Some(Announced::Commands),
+        "validation commands"
+        | "validation command"
+        | "verification commands"
+        | "verify commands"
+        | "test commands"
+        | "check commands"
+        | "testing commands" => Some(Announced::Commands),
         "verify" | "verification" | "validation" | "validate" | "checks" | "how to verify" | "quality gates"
         | "quality checks" | "validation steps" | "verification steps" => Some(Announced::Checks),
         _ => None,
@@ -77,8 +178,21 @@ pub(super) fn labelled(text: &str) -> Option<Value> {
     let (label, rest) = label(text)?;
     let is_check = matches!(
         label.as_str(),
-        "verify" | "verification" | "validate" | "validation" | "check" | "checks" | "test" | "tests" | "run" | "test plan"
-            | "test command" | "verify with" | "verified by" | "run test" | "run tests"
+        "verify"
+            | "verification"
+            | "validate"
+            | "validation"
+            | "check"
+            | "checks"
+            | "test"
+            | "tests"
+            | "run"
+            | "test plan"
+            | "test command"
+            | "verify with"
+            | "verified by"
+            | "run test"
+            | "run tests"
     );
     let spans = code_spans(rest);
     let span = leading_span(rest, &spans).filter(|_| is_check)?;
@@ -88,7 +202,8 @@ pub(super) fn labelled(text: &str) -> Option<Value> {
 /// Returns the checks of a step such as ``run `cargo test` - must pass``.
 pub(super) fn implied(text: &str) -> Option<Value> {
     let first = text.split_whitespace().next().unwrap_or_default().to_lowercase();
-    let runs = matches!(first.as_str(), "run" | "run:" | "rerun" | "execute" | "verify" | "verify:" | "verify," | "check:");
+    let runs =
+        matches!(first.as_str(), "run" | "run:" | "rerun" | "execute" | "verify" | "verify:" | "verify," | "check:");
     let spans = code_spans(text);
     let span = spans.first().filter(|_| runs)?;
     (starts_with_program(span.text) && only_tests(span.text)).then(|| stated(span.text)).flatten()
@@ -97,7 +212,9 @@ pub(super) fn implied(text: &str) -> Option<Value> {
 /// Returns the commands of lines that are nothing but a command in backticks (`testStrategy` of a task list).
 pub(super) fn of_lines(text: &str) -> Vec<Value> {
     let lines = text.lines().map(|line| line.trim().trim_start_matches(['-', '*', '+', '$']).trim());
-    lines.filter_map(|line| of_item(line, Announced::Checks).or_else(|| labelled(line)).or_else(|| implied(line))).collect()
+    lines
+        .filter_map(|line| of_item(line, Announced::Checks).or_else(|| labelled(line)).or_else(|| implied(line)))
+        .collect()
 }
 
 /// Returns the span that a text begins with, if need be behind a label or the word "run".
@@ -124,7 +241,9 @@ fn has_placeholder(text: &str) -> bool {
     text.contains('\u{2026}')
         || text.split('<').skip(1).any(|rest| {
             rest.split_once('>').is_some_and(|(name, _)| {
-                !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')) && !name.starts_with(' ')
+                !name.is_empty()
+                    && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '))
+                    && !name.starts_with(' ')
             })
         })
 }
@@ -155,10 +274,16 @@ fn script(lines: &[String]) -> Vec<Value> {
         }
         let (text, goes_on) = text.strip_suffix('\\').map_or((text, false), |text| (text.trim_end(), true));
         match commands.last_mut() {
-            Some(last) if is_continued => *last = format!("{last} {text}").trim_end().to_owned(),
+            Some(last) if is_continued => {
+                last.push(' ');
+                last.push_str(text);
+            }
             _ => commands.push(text.to_owned()),
         }
         is_continued = goes_on;
+    }
+    for command in &mut commands {
+        command.truncate(command.trim_end().len());
     }
     commands.retain(|command| !command.is_empty() && !command.contains('\0'));
     if commands.iter().any(|command| has_placeholder(command)) {
@@ -184,8 +309,10 @@ fn is_setting(line: &str) -> bool {
 /// Whether a line of a script is only a part of a command.
 fn is_part(line: &str) -> bool {
     let first = line.split_whitespace().next().unwrap_or_default();
-    let parts =
-        ["if", "for", "while", "until", "case", "function", "{", "}", "(", ")", "then", "do", "fi", "done", "esac", "else"];
+    let parts = [
+        "if", "for", "while", "until", "case", "function", "{", "}", "(", ")", "then", "do", "fi", "done", "esac",
+        "else",
+    ];
     parts.contains(&first) || line.contains("<<") || line.ends_with(['|', '(', '{']) || line.ends_with("&&")
 }
 
@@ -280,7 +407,9 @@ mod tests {
         ] {
             assert_eq!(of_item(item, Announced::Commands), Some(expected), "{item}");
         }
-        for item in ["Open `app/index.html` in a browser", "`README.md`", "All tests pass", "`tool <name>`", "`echo 'a`"] {
+        for item in
+            ["Open `app/index.html` in a browser", "`README.md`", "All tests pass", "`tool <name>`", "`echo 'a`"]
+        {
             assert_eq!(of_item(item, Announced::Commands), None, "{item}");
         }
         assert_eq!(of_item("pnpm lint", Announced::Checks), None);
@@ -290,7 +419,8 @@ mod tests {
     fn a_step_that_runs_tests_is_a_check_and_one_that_starts_a_server_is_none() {
         assert_eq!(implied("run `go test ./pkg/...` - must pass"), Some(json!("go test ./pkg/...")));
         assert_eq!(implied("Run full test suite (`pnpm test`)"), Some(json!("pnpm test")));
-        for step in ["run `npm run dev` and look", "add `cargo test` to CI", "run `npm test --watch`", "run `git push`"] {
+        for step in ["run `npm run dev` and look", "add `cargo test` to CI", "run `npm test --watch`", "run `git push`"]
+        {
             assert_eq!(implied(step), None, "{step}");
         }
         assert_eq!(labelled("**Verify**: `make e2e`"), Some(json!("make e2e")));

@@ -64,8 +64,11 @@ impl Page {
 /// Reads a markdown document: its front matter, then its tasks with `drafts`.
 pub(super) fn markdown(document: Document, drafts: impl FnOnce(&Page) -> Vec<Draft>) -> Result<Plan, ImportError> {
     let file = document.path;
-    let split = front_matter::split(document.text)
-        .map_err(|e| ImportError::FrontMatter { file: file.to_owned(), line: e.line, reason: e.reason })?;
+    let split = front_matter::split(document.text).map_err(|e| ImportError::FrontMatter {
+        file: file.to_owned(),
+        line: e.line,
+        reason: e.reason,
+    })?;
     let matter = split.matter.as_ref().map(|fields| matter::read(document, fields)).transpose()?;
     let page = Page::new(Outline::read(split.body, split.body_line));
     let title = matter.as_ref().and_then(|matter| matter.title.clone());

@@ -40,8 +40,19 @@ pub(super) fn task(heading: &str) -> Option<TaskHeading> {
 pub(super) fn is_task_list(heading: &str) -> bool {
     matches!(
         words(heading).as_str(),
-        "tasks" | "task list" | "task breakdown" | "implementation tasks" | "development tasks" | "todo" | "to do" | "todos"
-            | "steps" | "implementation steps" | "work items" | "action items" | "step by step tasks"
+        "tasks"
+            | "task list"
+            | "task breakdown"
+            | "implementation tasks"
+            | "development tasks"
+            | "todo"
+            | "to do"
+            | "todos"
+            | "steps"
+            | "implementation steps"
+            | "work items"
+            | "action items"
+            | "step by step tasks"
     )
 }
 
@@ -49,11 +60,37 @@ pub(super) fn is_task_list(heading: &str) -> bool {
 pub(super) fn is_no_work(heading: &str) -> bool {
     matches!(
         words(heading).as_str(),
-        "acceptance criteria" | "acceptance" | "success criteria" | "exit criteria" | "completion criteria"
-            | "definition of done" | "definition of ready" | "done when" | "assertions" | "constraints" | "outcome" | "context"
-            | "out of scope" | "non goals" | "nongoals" | "not in scope" | "risks" | "risks and mitigations" | "open questions"
-            | "questions" | "references" | "notes" | "prerequisites" | "assumptions" | "post completion" | "review checklist"
-            | "requirements checklist" | "future work" | "deferred" | "legend" | "progress tracking"
+        "acceptance criteria"
+            | "acceptance"
+            | "success criteria"
+            | "exit criteria"
+            | "completion criteria"
+            | "definition of done"
+            | "definition of ready"
+            | "done when"
+            | "assertions"
+            | "constraints"
+            | "outcome"
+            | "context"
+            | "out of scope"
+            | "non goals"
+            | "nongoals"
+            | "not in scope"
+            | "risks"
+            | "risks and mitigations"
+            | "open questions"
+            | "questions"
+            | "references"
+            | "notes"
+            | "prerequisites"
+            | "assumptions"
+            | "post completion"
+            | "review checklist"
+            | "requirements checklist"
+            | "future work"
+            | "deferred"
+            | "legend"
+            | "progress tracking"
     )
 }
 

@@ -155,7 +155,9 @@ mod tests {
             assert_eq!(leading(text, Numbers::Marked), Some((id, rest)), "{text}");
         }
         assert_eq!(leading("1.1 Add x", Numbers::Free), Some(("1.1", "Add x")));
-        for text in ["1.5 GB are enough", "T4 machines", "2 files", "T001", "UTF-8 support", "TXXX Add", "1.1x Add", "[P] a"] {
+        for text in
+            ["1.5 GB are enough", "T4 machines", "2 files", "T001", "UTF-8 support", "TXXX Add", "1.1x Add", "[P] a"]
+        {
             assert_eq!(leading(text, Numbers::Marked), None, "{text}");
         }
     }

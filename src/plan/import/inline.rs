@@ -63,7 +63,9 @@ fn without_marks(text: &str) -> String {
     while let Some(open) = rest.find("](") {
         let (before, link) = rest.split_at(open);
         let label = before.rfind('[');
-        let close = link.find([')', '\n', '[']).filter(|at| link.get(*at..).is_some_and(|end| end.starts_with(')')));
+        // Stopping at the next bracket keeps a text of unclosed links linear.
+        let close = link.char_indices().skip(2).find(|(_, c)| matches!(c, ')' | '\n' | '[' | ']'));
+        let close = close.filter(|(_, c)| *c == ')').map(|(at, _)| at);
         let (Some(label), Some(close)) = (label, close) else {
             out.push_str(before);
             out.push_str("](");
@@ -95,9 +97,8 @@ pub(super) fn sentences(text: &str) -> Vec<String> {
         }
         let follows = chars.peek().map(|(_, c)| *c);
         let ends = match c {
-            '\n' => true,
             '.' | '!' | '?' => follows.is_none_or(char::is_whitespace) && !is_abbreviation(text.get(start..at)),
-            '\u{3002}' | '\u{ff01}' | '\u{ff1f}' => true,
+            '\n' | '\u{3002}' | '\u{ff01}' | '\u{ff1f}' => true,
             _ => false,
         };
         if ends || after_stop {
@@ -108,7 +109,10 @@ pub(super) fn sentences(text: &str) -> Vec<String> {
         after_stop = false;
     }
     out.push(text.get(start..).unwrap_or_default());
-    out.into_iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|s| !s.is_empty()).collect()
+    out.into_iter()
+        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|s| !s.is_empty())
+        .collect()
 }
 
 /// Whether a dot behind this text belongs to a short form.
@@ -130,7 +134,8 @@ pub(super) fn title(text: &str) -> String {
     let bold = text.strip_prefix("**").or(Some(text).filter(|_| is_cut)).and_then(|rest| rest.split_once("**"));
     let bold = bold.map(|(bold, _)| bold);
     let bold = bold.filter(|bold| bold.chars().filter(|c| c.is_alphanumeric()).count() >= 3);
-    let first = plain(bold.map_or_else(|| sentences(text).into_iter().next().unwrap_or_default(), str::to_owned).as_str());
+    let first =
+        plain(bold.map_or_else(|| sentences(text).into_iter().next().unwrap_or_default(), str::to_owned).as_str());
     let first = first.trim_end_matches(['.', ':', '\u{3002}']).trim_end();
     let first = if first.is_empty() { text } else { first };
     shorten(first, TITLE_LIMIT)

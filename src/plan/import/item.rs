@@ -36,7 +36,7 @@ impl Rules {
 pub(super) fn collect(page: &Page, sections: std::ops::Range<usize>, rules: Rules, groups: &mut usize) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for at in sections {
-        let Some(section) = page.outline.sections.get(at) else { break };
+        let Some(section) = page.outline.sections.get(at).filter(|_| drafts.len() <= super::MAX_TASKS) else { break };
         let is_no_work = |(_, section): (usize, &Section)| heading::is_no_work(&section.title);
         if section.nodes.is_empty() || rules.skips_no_work && page.outline.ancestry(at).any(is_no_work) {
             continue;
@@ -146,7 +146,9 @@ pub(super) fn add_prose(prose: &str, draft: &mut Draft) {
     for line in prose.lines() {
         draft.needs.extend(needs(line));
         draft.checks.extend(labelled(line));
-        if label(line).is_some_and(|(label, _)| matches!(label.as_str(), "files" | "file" | "create" | "modify" | "path")) {
+        if label(line)
+            .is_some_and(|(label, _)| matches!(label.as_str(), "files" | "file" | "create" | "modify" | "path"))
+        {
             paths::collect(line, &mut draft.patterns);
         }
     }
@@ -169,8 +171,26 @@ fn is_remark(text: &str) -> bool {
     let Some((label, _)) = label(text) else { return false };
     matches!(
         label.trim_matches('_'),
-        "files" | "file" | "refs" | "ref" | "requirements" | "requirement" | "status" | "depends on" | "dependencies"
-            | "blocked by" | "priority" | "estimate" | "effort" | "size" | "owner" | "rules" | "notes" | "note" | "goal" | "why"
+        "files"
+            | "file"
+            | "refs"
+            | "ref"
+            | "requirements"
+            | "requirement"
+            | "status"
+            | "depends on"
+            | "dependencies"
+            | "blocked by"
+            | "priority"
+            | "estimate"
+            | "effort"
+            | "size"
+            | "owner"
+            | "rules"
+            | "notes"
+            | "note"
+            | "goal"
+            | "why"
     )
 }
 

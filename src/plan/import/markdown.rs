@@ -110,7 +110,10 @@ impl Outline {
     /// Returns the first heading of level 1, else the first heading.
     pub(super) fn title(&self) -> Option<&str> {
         let headings = || self.sections.iter().filter(|section| section.level > 0 && !section.title.is_empty());
-        headings().find(|section| section.level == 1).or_else(|| headings().next()).map(|section| section.title.as_str())
+        headings()
+            .find(|section| section.level == 1)
+            .or_else(|| headings().next())
+            .map(|section| section.title.as_str())
     }
 }
 
@@ -338,15 +341,14 @@ mod tests {
         let text = "```md\n- [ ] in a fence\n```\n~~~~\n```\n- [ ] still\n~~~~\n<!-- - [ ] one line -->\n<!--\n- [ ] more\n-->\n\
                     \n    - [ ] indented code\n\n> - [ ] quoted\n\n- [ ] real <!-- hidden\n- [ ] hidden too -->\n";
         assert_eq!(items(text), [open(0, "real", 17)]);
-        assert_eq!(items("- [ ] `<!--` is text\n- [ ] b <!-- never closed\n").len(), 2);
+        assert_eq!(items("- [ ] `<!--` is text\n- [ ] b\n-->\n<!-- never closed\n- [ ] c\n").len(), 3);
     }
 
     #[test]
     fn nesting_follows_the_indentation_of_any_width() {
         let text = "- [ ] a\n  - [ ] b\n      - [ ] c\n  - [ ] d\n- [ ] e\n\t- [ ] f\n1. [ ] g\n   - [ ] h\n - [ ] i\n";
         let depths: Vec<_> = items(text).into_iter().map(|(depth, _, text, _)| (depth, text)).collect();
-        let expected =
-            [(0, "a"), (1, "b"), (2, "c"), (1, "d"), (0, "e"), (1, "f"), (0, "g"), (1, "h"), (0, "i")];
+        let expected = [(0, "a"), (1, "b"), (2, "c"), (1, "d"), (0, "e"), (1, "f"), (0, "g"), (1, "h"), (0, "i")];
         assert_eq!(depths, expected.map(|(depth, text)| (depth, text.to_owned())));
     }
 
@@ -366,10 +368,14 @@ mod tests {
     #[test]
     fn headings_of_both_kinds_make_a_tree() {
         let outline = Outline::read("Title\n=====\n## A ##\n#### B\nC\n---\n#no\n", 5);
-        let tree: Vec<_> =
-            outline.sections.iter().map(|s| (s.level, s.title.as_str(), s.line, s.parent)).collect();
-        let expected =
-            [(0, "", 0, None), (1, "Title", 5, Some(0)), (2, "A", 7, Some(1)), (4, "B", 8, Some(2)), (2, "C", 9, Some(1))];
+        let tree: Vec<_> = outline.sections.iter().map(|s| (s.level, s.title.as_str(), s.line, s.parent)).collect();
+        let expected = [
+            (0, "", 0, None),
+            (1, "Title", 5, Some(0)),
+            (2, "A", 7, Some(1)),
+            (4, "B", 8, Some(2)),
+            (2, "C", 9, Some(1)),
+        ];
         assert_eq!(tree, expected);
         assert_eq!(outline.title(), Some("Title"));
         assert_eq!(outline.section_end(1), 5);
@@ -379,7 +385,10 @@ mod tests {
     #[test]
     fn line_ends_and_byte_order_marks_do_not_matter() {
         assert_eq!(items("\u{feff}- [ ] a\r\n  - [x] b\r\n"), [open(0, "a", 1), (1, Tick::Done, "b".to_owned(), 2)]);
-        assert_eq!(items("\u{feff}# T\r\n\r\n- [ ] \u{4efb}\u{52a1} \u{1f680}\r\n"), [open(0, "\u{4efb}\u{52a1} \u{1f680}", 3)]);
+        assert_eq!(
+            items("\u{feff}# T\r\n\r\n- [ ] \u{4efb}\u{52a1} \u{1f680}\r\n"),
+            [open(0, "\u{4efb}\u{52a1} \u{1f680}", 3)]
+        );
     }
 
     #[test]
@@ -391,7 +400,7 @@ mod tests {
 
     #[test]
     fn thousands_of_levels_are_followed() {
-        let text: String = (0..2_000).map(|depth| format!("{}- [ ] x\n", "  ".repeat(depth))).collect();
+        let text = (0..2_000).map(|depth| "  ".repeat(depth) + "- [ ] x\n").collect::<String>();
         let outline = Outline::read(&text, 1);
         assert_eq!(outline.nodes.last().unwrap().depth, 1_999);
         assert_eq!(outline.subtree_end(0), 2_000);

@@ -109,7 +109,8 @@ impl<'a> Source<'a> {
     /// The files of a folder; only `*.md` and `tasks.json` matter. Sorted by path; paths that are absolute or have `..`
     /// are left out.
     pub fn folder(documents: impl IntoIterator<Item = Document<'a>>) -> Self {
-        let is_inside = |path: &str| !path.starts_with(['/', '\\']) && !path.split(['/', '\\']).any(|part| part == "..");
+        let is_inside =
+            |path: &str| !path.starts_with(['/', '\\']) && !path.split(['/', '\\']).any(|part| part == "..");
         let mut documents: Vec<_> = documents.into_iter().filter(|document| is_inside(document.path)).collect();
         documents.sort_by_key(|document| document.path);
         Self { documents }

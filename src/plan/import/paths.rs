@@ -7,36 +7,85 @@ use super::inline::code_spans;
 
 /// Endings that make a word a path.
 const ENDINGS: &[&str] = &[
-    "astro", "bash", "c", "cc", "cfg", "cjs", "clj", "cpp", "cs", "css", "dart", "ex", "exs", "gradle", "go", "graphql", "h",
-    "hpp", "hs", "html", "ini", "java", "jl", "js", "json", "jsx", "kt", "kts", "lock", "lua", "md", "mdx", "mjs", "ml",
-    "php", "prisma", "proto", "ps1", "py", "pyi", "r", "rb", "rs", "scala", "scss", "sh", "sql", "svelte", "swift", "tf",
-    "toml", "ts", "tsx", "txt", "vue", "xml", "yaml", "yml", "zig",
+    "astro", "bash", "c", "cc", "cfg", "cjs", "clj", "cpp", "cs", "css", "dart", "ex", "exs", "gradle", "go",
+    "graphql", "h", "hpp", "hs", "html", "ini", "java", "jl", "js", "json", "jsx", "kt", "kts", "lock", "lua", "md",
+    "mdx", "mjs", "ml", "php", "prisma", "proto", "ps1", "py", "pyi", "r", "rb", "rs", "scala", "scss", "sh", "sql",
+    "svelte", "swift", "tf", "toml", "ts", "tsx", "txt", "vue", "xml", "yaml", "yml", "zig",
 ];
 
 /// Words in front of a path that is only read.
 const REFERRING: &[&str] = &[
-    "against", "cf", "execute", "exercise", "follow", "following", "follows", "from", "invoke", "like", "per", "read", "run",
-    "see", "using", "via",
+    "against",
+    "cf",
+    "execute",
+    "exercise",
+    "follow",
+    "following",
+    "follows",
+    "from",
+    "invoke",
+    "like",
+    "per",
+    "read",
+    "run",
+    "see",
+    "using",
+    "via",
 ];
 
 /// Words that turn "in `x`" into a reference.
 const DESCRIBED: &[&str] = &[
-    "according", "based", "defined", "described", "documented", "explained", "found", "listed", "mentioned", "modeled",
-    "modelled", "outlined", "shown", "similar", "specified",
+    "according",
+    "based",
+    "defined",
+    "described",
+    "documented",
+    "explained",
+    "found",
+    "listed",
+    "mentioned",
+    "modeled",
+    "modelled",
+    "outlined",
+    "shown",
+    "similar",
+    "specified",
 ];
 
 /// First words of items that change nothing.
-const LOOKING: &[&str] =
-    &["analyse", "analyze", "benchmark", "check", "confirm", "ensure", "inspect", "manually", "review", "run",
-      "validate", "verify"];
+const LOOKING: &[&str] = &[
+    "analyse",
+    "analyze",
+    "benchmark",
+    "check",
+    "confirm",
+    "ensure",
+    "inspect",
+    "manually",
+    "review",
+    "run",
+    "validate",
+    "verify",
+];
 
 /// Names of products that look like files.
 const PRODUCTS: &[&str] = &["d3.js", "express.js", "next.js", "node.js", "nuxt.js", "three.js", "vue.js"];
 
 /// Where built things are, and what autodev writes itself: never the work.
 const ARTIFACTS: &[&str] = &[
-    ".git", "attempts", "autodev.log", "build", "dashboard.html", "dist", "logs", "node_modules", "out", "progress.txt",
-    "runtime-status.json", "target", "task.json",
+    ".git",
+    "attempts",
+    "autodev.log",
+    "build",
+    "dashboard.html",
+    "dist",
+    "logs",
+    "node_modules",
+    "out",
+    "progress.txt",
+    "runtime-status.json",
+    "target",
+    "task.json",
 ];
 
 /// More patterns than this say nothing.
@@ -45,12 +94,13 @@ const LIMIT: usize = 20;
 /// Adds the patterns of a text to a list without doubling any.
 pub(super) fn collect(text: &str, patterns: &mut Vec<String>) {
     let words = words(text);
-    let first = words.first().map(|word| word.bare()).unwrap_or_default();
+    let first = words.first().map(Word::bare).unwrap_or_default();
     if LOOKING.contains(&first.as_str()) {
         return;
     }
     for (at, word) in words.iter().enumerate() {
-        let before = |back: usize| at.checked_sub(back).and_then(|at| words.get(at)).map(Word::bare).unwrap_or_default();
+        let before =
+            |back: usize| at.checked_sub(back).and_then(|at| words.get(at)).map(Word::bare).unwrap_or_default();
         let is_read = REFERRING.contains(&before(1).as_str()) || DESCRIBED.contains(&before(2).as_str());
         if is_read || patterns.len() >= LIMIT {
             continue;
@@ -90,7 +140,9 @@ fn pattern(word: &Word) -> Option<String> {
     let trimmed = if word.is_code {
         word.text
     } else {
-        word.text.trim_start_matches(['(', '"', '\'', '*']).trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '!', '?', '*'])
+        word.text
+            .trim_start_matches(['(', '"', '\'', '*'])
+            .trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '!', '?', '*'])
     };
     let path = without_line(trimmed.strip_prefix("./").unwrap_or(trimmed));
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+@".contains(c) || c == '*' && word.is_code;
@@ -105,7 +157,8 @@ fn pattern(word: &Word) -> Option<String> {
     }
     let is_folder = path.ends_with('/');
     let is_domain = parts.len() > 1 && !first.starts_with('.') && first.contains('.');
-    let is_file = last.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending.to_ascii_lowercase().as_str()));
+    let is_file =
+        last.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending.to_ascii_lowercase().as_str()));
     let is_sure = match (parts.len() > 1, word.is_code) {
         (_, _) if is_domain => false,
         (true, true) => is_file || is_folder || last.contains('*') || first == "src",
@@ -126,7 +179,8 @@ fn pattern(word: &Word) -> Option<String> {
 
 /// Drops `:12`, `:12-30` and `#L12` behind a path.
 fn without_line(path: &str) -> &str {
-    let is_line = |rest: &str| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | 'L'));
+    let is_line =
+        |rest: &str| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | 'L'));
     match path.split_once(['#', ':']) {
         Some((head, rest)) if is_line(rest) => head,
         _ => path,

@@ -25,7 +25,9 @@ pub(super) fn is_list(text: &str) -> bool {
         let tasks = || tasks.as_array().into_iter().flatten().filter_map(Json::as_object);
         let has = |key: &'static str| tasks().any(|task| task.get(key).is_some());
         let is_own = has("passes") || has("verification") || has("completion") || has("steps");
-        return !is_own && has("title") && (has("status") || has("details") || has("dependencies") || has("testStrategy"));
+        return !is_own
+            && has("title")
+            && (has("status") || has("details") || has("dependencies") || has("testStrategy"));
     }
     tags(root).next().is_some()
 }
@@ -54,9 +56,10 @@ pub(super) fn read(document: Document, defaults: &Defaults) -> Result<Plan, Impo
         Some(tag) => root_object.get(tag).and_then(Json::as_object).and_then(|tag| tag.get("tasks")),
         None => root_object.get("tasks"),
     };
-    let tasks = list.and_then(Json::as_array).ok_or_else(|| reader.shape(&way, "a list", list.unwrap_or(&Json::Null)))?;
+    let tasks =
+        list.and_then(Json::as_array).ok_or_else(|| reader.shape(&way, "a list", list.unwrap_or(&Json::Null)))?;
     if tasks.len() > MAX_TASKS {
-        return Err(ImportError::TooMany { file: document.path.to_owned(), what: "tasks" });
+        return Err(ImportError::TooMany { file: document.path.to_owned(), limit: MAX_TASKS, what: "tasks" });
     }
     let mut plan = Plan { notes, ..Plan::default() };
     for (at, (task, line)) in tasks.iter().zip(reader.lines_of(&way)).enumerate() {
@@ -70,7 +73,7 @@ pub(super) fn read(document: Document, defaults: &Defaults) -> Result<Plan, Impo
             Standing::Open | Standing::Done => plan.drafts.push(reader.task(object, &here, line)?),
         }
     }
-    plan.title = tag.filter(|tag| *tag != "master").unwrap_or_default().to_owned();
+    tag.filter(|tag| *tag != "master").unwrap_or_default().clone_into(&mut plan.title);
     Ok(plan)
 }
 
@@ -121,16 +124,23 @@ impl Reader<'_> {
         }
         let chosen = all.iter().find(|tag| **tag == "master").or(all.first()).copied();
         let others: Vec<&str> = all.into_iter().filter(|tag| Some(*tag) != chosen).collect();
-        let note = format!("only the tag {} was read; there are also {}", chosen.unwrap_or_default(), others.join(", "));
+        let note =
+            format!("only the tag {} was read; there are also {}", chosen.unwrap_or_default(), others.join(", "));
         Ok((chosen, if others.is_empty() { Vec::new() } else { vec![note] }))
     }
 
     /// Returns the line of each element of a list.
     fn lines_of(&self, way: &[Step]) -> Vec<usize> {
         let mut lines = Vec::new();
-        let mut scanner = Scanner::new(self.text, scan::locate(self.text, 0, way));
+        let start = scan::locate(self.text, 0, way);
+        let (mut counted, mut line) = (start, self.lines.position(start).0);
+        let mut scanner = Scanner::new(self.text, start);
         let walked = scanner.elements(|scanner| {
-            lines.push(self.lines.position(scanner.at()).0);
+            // Counting on from the last one keeps a list on a single line linear.
+            let between = self.text.get(counted..scanner.at()).unwrap_or_default();
+            line += between.matches('\n').count();
+            counted = scanner.at();
+            lines.push(line);
             scanner.value().map(drop)
         });
         debug_assert!(walked.is_ok(), "the text was parsed before");
@@ -165,7 +175,8 @@ impl Reader<'_> {
             draft.steps = lines.filter(|step| step.chars().any(char::is_alphanumeric)).take(40).collect();
         }
         if draft.steps.is_empty() {
-            draft.steps = sentences(&description).iter().map(|text| plain(text)).filter(|step| !step.is_empty()).collect();
+            draft.steps =
+                sentences(&description).iter().map(|text| plain(text)).filter(|step| !step.is_empty()).collect();
         }
         if draft.steps.is_empty() {
             draft.steps.push(title.clone());

@@ -140,7 +140,10 @@ fn a_checklist_becomes_tasks_with_nested_items_as_steps() {
         ]
     );
     assert_eq!(of(&import, "P1-2")["steps"], json!(["skip the mark", "keep the offsets right"]));
-    assert_eq!(of(&import, "P1-3")["steps"], json!(["Tabs: count columns as editors do.", "A tab goes to the next multiple of four."]));
+    assert_eq!(
+        of(&import, "P1-3")["steps"],
+        json!(["Tabs: count columns as editors do.", "A tab goes to the next multiple of four."])
+    );
     assert_eq!(patterns(&import, "P1-2"), json!(["src/parser/read.rs"]));
     assert_eq!(commands(&import, "P1-2"), json!(["cargo test --workspace"]));
     assert_eq!(of(&import, "P1-2")["source"], json!({"file": "checklist.md", "line": 12}));
@@ -204,7 +207,10 @@ fn a_task_list_becomes_tasks_with_subtasks_as_steps() {
     assert_eq!(patterns(&import, "2"), json!([]));
     assert_eq!(of(&import, "2")["source"], json!({"file": ".taskmaster/tasks/tasks.json", "line": 15}));
     assert_eq!(import.done, 1);
-    let notes = ["only the tag master was read; there are also feature-sync", "line 37: Sync to the cloud is deferred and was left out"];
+    let notes = [
+        "only the tag master was read; there are also feature-sync",
+        "line 37: Sync to the cloud is deferred and was left out",
+    ];
     assert_eq!(import.notes, notes);
 }
 
@@ -237,7 +243,10 @@ fn a_plan_has_front_matter_and_sections_as_tasks() {
 #[test]
 fn prose_is_a_plan_that_needs_planning() {
     let import = import(PROSE);
-    assert_eq!((import.format, import.tasks.len(), import.gaps.as_slice()), (Format::Plan, 0, [Gap::NoItem].as_slice()));
+    assert_eq!(
+        (import.format, import.tasks.len(), import.gaps.as_slice()),
+        (Format::Plan, 0, [Gap::NoItem].as_slice())
+    );
     assert!(!import.is_complete());
     assert_eq!(detect("a.md", "just a wish"), None);
     assert_eq!(detect("a.rs", "// - [ ] a\n"), None);
@@ -301,7 +310,8 @@ fn what_is_done_is_no_dependency_and_what_is_missing_is_a_gap() {
 fn doubled_ids_and_titles_become_unique() {
     let plan = "## A\n- [ ] T001 Add  tests\n- [ ] T001 add tests\n- [ ] T002 add tests\n- [ ] T003 Add tests (A)\n";
     let import = text("tasks.md", plan).unwrap();
-    let expected = ["T001: Add tests (T001)", "T001-2: add tests (T001-2)", "T002: add tests (T002)", "T003: Add tests (A)"];
+    let expected =
+        ["T001: Add tests (T001)", "T001-2: add tests (T001-2)", "T002: add tests (T002)", "T003: Add tests (A)"];
     assert_eq!(list(&import), expected);
     assert_eq!(import.notes, ["line 3: there already is a task T001; this one is T001-2"]);
 }
@@ -310,7 +320,11 @@ fn doubled_ids_and_titles_become_unique() {
 fn broken_files_are_refused_with_their_place() {
     for (path, plan, message) in [
         ("p.md", "---\ntitle: [\n---\n- [ ] a\n", "p.md:"),
-        ("p.md", "---\ntitle: a\nbudget: lots\n---\n- [ ] a\n", "p.md:3: budget: expected an amount such as 2.50, found \"lots\""),
+        (
+            "p.md",
+            "---\ntitle: a\nbudget: lots\n---\n- [ ] a\n",
+            "p.md:3: budget: expected an amount such as 2.50, found \"lots\"",
+        ),
         (
             "tasks.json",
             "{\"master\": {\"tasks\": [\n{\"id\": 1, \"title\": \"a\", \"subtasks\": {}}]}}",
@@ -364,31 +378,60 @@ fn odd_texts_are_read_as_they_look() {
 
 #[test]
 fn ten_megabytes_are_read_in_time() {
-    // One line of one character repeated breaks quadratic scanners; the rest is a long honest list.
-    let mut plan = "# Big\n\n".to_owned();
-    for odd in ["<!---->", "`a ``b ", "[a](", "**", "- ", "> ", "T001-T999 "] {
-        plan.push_str(&odd.repeat(1_200_000 / odd.len()));
-        plan.push_str("\n\n");
-    }
-    for no in 0..9_000 {
-        plan.push_str(&format!("- [ ] Change number {no} in src/part_{no}.rs {}\n", "and more ".repeat(20)));
-    }
+    // One thing repeated on a line breaks quadratic scanners: 50 kB of it would take minutes.
+    let odd = [
+        "<!---->",
+        "<!-- ",
+        "`a ``b ",
+        "`",
+        "[a](",
+        "](",
+        "**",
+        "- ",
+        "> ",
+        "T001-T999 ",
+        "depends on ",
+        "a. ",
+        "a:",
+        "`a.b` ",
+    ];
+    let odd = odd.map(|odd| {
+        let line = odd.repeat(50_000 / odd.len());
+        format!("{line}\n\n- [ ] {line}\n  - {line}\n\n  {line}\n\n")
+    });
+    let more = "and more ".repeat(20);
+    let items: Vec<String> =
+        (0..5_000).map(|no| format!("- [ ] Change number {no} in src/part_{no}.rs {more}\n")).collect();
+    let log = "a line of a log that somebody has pasted\n".repeat(170_000);
+    let plan = format!("# Big\n\n{}{}\n```log\n{log}```\n", odd.concat(), items.concat());
     assert!(plan.len() > 10_000_000, "{}", plan.len());
     let import = text("a.md", &plan).unwrap();
-    assert_eq!(import.tasks.len(), 9_000);
-    let many = "- [ ] a\n".repeat(1_300_000);
-    assert_eq!(text("a.md", &many).unwrap_err(), "a.md: more than 10000 tasks");
-    let deep: String = (0..3_000).map(|depth| format!("{}- [ ] x {depth}\n", "  ".repeat(depth))).collect();
+    assert!(import.tasks.len() > 5_000, "{}", import.tasks.len());
+    assert_eq!(audit(&import), Ok(()));
+}
+
+#[test]
+fn files_that_are_no_plans_are_refused_in_time() {
+    for many in ["- [ ] a\n", "### Task 1: a\n", "## Tasks\n### a\nb\n", "# a\n- [ ] b\n"] {
+        assert_eq!(text("a.md", &many.repeat(20_000)).unwrap_err(), "a.md: more than 10000 tasks", "{many}");
+    }
+    let deep = (0..1_000).map(|depth| "  ".repeat(depth) + "- [ ] x\n").collect::<String>();
     assert_eq!(text("a.md", &deep).unwrap().tasks.len(), 1);
+    let checks = format!("- [ ] a\n\n## Validation Commands\n{}", "- `make a`\n".repeat(20_000));
+    assert_eq!(text("a.md", &checks).unwrap_err(), "a.md: more than 100 checks for one task");
+    let line = r#"{"id": 1, "title": "a", "status": "pending"},"#.repeat(9_999);
+    let list = format!(r#"{{"master": {{"tasks": [{line}{{"id": 2, "title": "b"}}]}}}}"#);
+    assert_eq!(text("tasks.json", &list).unwrap().tasks.len(), 10_000);
 }
 
 #[test]
 fn ranges_of_dependencies_cannot_take_all_memory() {
-    let mut plan = String::new();
-    for no in 1..=3_000 {
-        plan.push_str(&format!("- [ ] T{no:05} x {no} (depends on T00001-T{:05})\n", no - 1));
-    }
-    assert_eq!(text("a.md", &plan).unwrap_err(), "a.md: more than 10000 dependencies");
+    let item = |no: usize| format!("- [ ] T{no:05} x {no} (depends on T00001-T{:05})\n", no - 1);
+    let plan: Vec<String> = (1..=3_000).map(item).collect();
+    let plan = plan.concat();
+    assert_eq!(text("a.md", &plan).unwrap_err(), "a.md: more than 1000000 dependencies");
+    let plan = "- [ ] T001 x\n".repeat(3_000) + "## Dependencies\n" + &"- T001 -> T001-T999\n".repeat(3_000);
+    assert_eq!(text("a.md", &plan).unwrap_err(), "a.md: more than 1000000 dependencies");
 }
 
 fn lines() -> impl Strategy<Value = String> {
