@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::command::stated;
 use super::draft::{Draft, Plan};
 use super::inline::{fold, shorten};
+use super::paths::only_looks;
 use super::{Defaults, Document, Format, Gap, Import, ImportError, MAX_TASKS, detect, ids, order};
 
 /// More dependencies than this are a mistake, and would take all memory.
@@ -52,6 +53,10 @@ pub(super) fn finish(
         let commands = commands(draft, &plain);
         if commands.is_empty() && draft.patterns.is_empty() {
             gaps.push(Gap::NoCheck { id: id.clone(), line: draft.line });
+        }
+        if draft.patterns.is_empty() && only_looks(&draft.title) && draft.steps.iter().all(|step| only_looks(step)) {
+            plan.notes
+                .push(format!("line {}: task {id} only looks at the work and may have no file to change", draft.line));
         }
         let first: Vec<&String> = needs.get(at).into_iter().flatten().filter_map(|need| ids.get(*need)).collect();
         tasks.push(task(draft, id, title, &docs, &commands, &first, file));

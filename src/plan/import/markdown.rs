@@ -24,7 +24,7 @@ pub(super) struct Node {
     /// 0 for the outermost list.
     pub(super) depth: usize,
     pub(super) tick: Tick,
-    /// What stands behind the marker and the box, continuation lines joined. May be empty.
+    /// What stands behind the marker and the box, wrapped lines joined. May be empty.
     pub(super) text: String,
     /// Paragraphs below it, without its children's.
     pub(super) prose: Vec<String>,
@@ -255,7 +255,11 @@ impl Reader {
             return;
         }
         let (target, joint) = match self.open {
-            Open::Item => (self.outline.nodes.last_mut().map(|node| &mut node.text), " "),
+            Open::Item => {
+                let target = self.outline.nodes.last_mut().map(|node| &mut node.text);
+                let joint = target.as_ref().map_or(" ", |target| joint(target, text));
+                (target, joint)
+            }
             Open::ItemProse => (self.outline.nodes.last_mut().and_then(|node| node.prose.last_mut()), "\n"),
             Open::Prose | Open::Nothing => (self.section().prose.last_mut(), "\n"),
         };
@@ -288,6 +292,15 @@ impl Reader {
         self.close_fence();
         self.outline
     }
+}
+
+/// Says how a line goes on with an item: a wrapped line goes on with its sentence, a short one followed by a capital is a
+/// title with a text below it.
+fn joint(before: &str, next: &str) -> &'static str {
+    // 60: who wraps lines does it later than this.
+    let is_short = before.chars().count() < 60;
+    let is_start = next.starts_with(|c: char| c.is_uppercase() || matches!(c, '*' | '_' | '`'));
+    if is_short && is_start { "\n" } else { " " }
 }
 
 /// Whether a line is a rule: three or more of `-`, `*` or `_`, also with blanks between.

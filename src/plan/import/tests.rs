@@ -260,6 +260,19 @@ fn criteria_of_a_specification_are_no_tasks() {
 }
 
 #[test]
+fn what_is_nested_is_told_apart() {
+    let plan = "## 1. A\n- [ ] 1.1 Add it\n  In the usual place.\n  - Acceptance criteria:\n    - WHEN a\n    - THEN b\n  - Test plan:\n    \
+                - Run: `npm test`\n  - Files: `src/a.ts`\n  - write it\n- [ ] 1.2 Run all tests\n";
+    let import = text("tasks.md", plan).unwrap();
+    assert_eq!(list(&import), ["1.1: Add it", "1.2: Run all tests"]);
+    assert_eq!(of(&import, "1.1")["steps"], json!(["write it"]));
+    assert_eq!(commands(&import, "1.1"), json!(["npm test"]));
+    assert_eq!(patterns(&import, "1.1"), json!(["src/a.ts"]));
+    assert!(of(&import, "1.1")["description"].as_str().unwrap().contains("- WHEN a"));
+    assert_eq!(import.notes, ["line 11: task 1.2 only looks at the work and may have no file to change"]);
+}
+
+#[test]
 fn without_any_check_the_gap_is_named() {
     let plan = "- [ ] Think about it\n- [ ] Write src/a.rs\n";
     let import = read(Format::Checklist, &Source::file("a.md", plan), &Defaults::default()).unwrap();
@@ -402,7 +415,7 @@ fn ten_megabytes_are_read_in_time() {
     let more = "and more ".repeat(20);
     let items: Vec<String> =
         (0..5_000).map(|no| format!("- [ ] Change number {no} in src/part_{no}.rs {more}\n")).collect();
-    let log = "a line of a log that somebody has pasted\n".repeat(170_000);
+    let log = ("a line of a log that somebody has pasted ".repeat(10) + "\n").repeat(17_000);
     let plan = format!("# Big\n\n{}{}\n```log\n{log}```\n", odd.concat(), items.concat());
     assert!(plan.len() > 10_000_000, "{}", plan.len());
     let import = text("a.md", &plan).unwrap();
@@ -439,6 +452,7 @@ fn lines() -> impl Strategy<Value = String> {
         "( |\t){0,6}([-*+]|[0-9]\\.) \\[[ xX-]?\\] (\\*\\*)?(T00[0-9]|[0-9]\\.[0-9]|P0-[0-9]|)(\\*\\*)?:? ?[a-zA-Z `./é]{0,24}( \\(depends on (T00[0-9]|[0-9]\\.[0-9])\\))?",
         "#{1,6} (Tasks|Task [0-9]: [a-z]{0,4}|[0-9]\\. [a-z]{0,4}|Validation Commands|Verify|Acceptance criteria|Dependencies|[a-z ]{0,8})",
         "(```(sh|md)?|~~~|---|===|<!--|-->|)",
+        "( ){0,6}[-] (Acceptance criteria:|Files: `src/a.rs`|Run: `make test`|[a-z ]{0,6})",
         "( ){0,4}(Verify: )?`(cargo test|cd a && make|README.md|[a-z ]{0,6})`[a-z ]{0,8}",
         "(title|budget|status|priority): ?[a-z0-9\\[]{0,6}",
         "\\PC{0,30}",
