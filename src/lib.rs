@@ -28,7 +28,8 @@
 //!
 //! Floor 2, adapters: each knows one outside thing and no other room of this floor:
 //! - [`config`]: autodev.toml and `AUTODEV_*`.
-//! - [`plan`]: task.json: reading it, changing it without losing anything, defending it against agents.
+//! - [`plan`]: task.json: reading it, changing it without losing anything, defending it against agents; and plans that
+//!   others wrote ([`plan::import`]).
 //! - [`prompt`]: what an agent is told.
 //! - [`scaffold`]: what `init` puts into a project.
 //! - [`snapshot`]: what the tree looks like, by content, and what changed.

@@ -3,7 +3,8 @@
 //! [`QueueFile`] is the only reader and writer of that file. People and tools may edit it at any time, so it is
 //! read whole, refused as a whole when it cannot be understood (every problem named with its line), changed task
 //! by task and replaced only while it still holds what was read. What a model wrote gets in only after an [`audit`]
-//! ([`proposal`], [`refill`]). This room does not decide which task comes next and knows no clock: times are passed in.
+//! ([`proposal`], [`refill`]); [`import`] makes tasks of plans that were written elsewhere. This room does not decide
+//! which task comes next and knows no clock: times are passed in.
 //!
 //! Invariant: whatever autodev does not understand in the file (unknown keys, odd entries, digits of numbers)
 //! is still there after a save, and a task that was not changed keeps its text.

@@ -72,7 +72,7 @@ pub async fn examine(wish: Wish) -> Result<Option<Vec<Row>>> {
     if wish.deep {
         rows.extend(deep::ask(&found, agents.version, &cwd, &stop).await);
     }
-    rows.extend(skills::skill_rows());
+    rows.extend(skills::skill_rows(wish.config.as_deref(), &wish.dir));
     rows.extend(machine);
     if stop.signal().is_some() {
         return Ok(None);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::command::{announced, of_fence, of_item};
+use super::finish::MAX_CHECKS;
 use super::ids::{Numbers, leading};
 use super::markdown::Outline;
 
@@ -32,7 +33,10 @@ impl Checks {
             }
             // They hold where the section stands; below the title, or beside it, that is everywhere.
             let place = section.parent.filter(|at| outline.sections.get(*at).is_some_and(|parent| parent.level > 1));
-            checks.by_section.entry(place.unwrap_or_default()).or_default().extend(commands);
+            let known = checks.by_section.entry(place.unwrap_or_default()).or_default();
+            // One more than allowed is enough to know that there are too many.
+            known.extend(commands);
+            known.truncate(MAX_CHECKS + 1);
         }
         checks
     }

@@ -274,10 +274,16 @@ fn script(lines: &[String]) -> Vec<Value> {
         }
         let (text, goes_on) = text.strip_suffix('\\').map_or((text, false), |text| (text.trim_end(), true));
         match commands.last_mut() {
-            Some(last) if is_continued => *last = format!("{last} {text}").trim_end().to_owned(),
+            Some(last) if is_continued => {
+                last.push(' ');
+                last.push_str(text);
+            }
             _ => commands.push(text.to_owned()),
         }
         is_continued = goes_on;
+    }
+    for command in &mut commands {
+        command.truncate(command.trim_end().len());
     }
     commands.retain(|command| !command.is_empty() && !command.contains('\0'));
     if commands.iter().any(|command| has_placeholder(command)) {

@@ -108,11 +108,16 @@ fn plans<'s, 'a>(source: &'s Source<'a>) -> Vec<&'s Document<'a>> {
     if !plans.is_empty() {
         return plans;
     }
-    source.documents.iter().filter(|document| document.path.ends_with(".md")).collect()
+    source.documents.iter().filter(|document| is_markdown(document.path)).collect()
 }
 
 fn sibling(path: &str, name: &str) -> String {
     path.rsplit_once('/').map_or_else(|| name.to_owned(), |(folder, _)| format!("{folder}/{name}"))
+}
+
+/// Whether a file's name says that it is markdown.
+pub(super) fn is_markdown(path: &str) -> bool {
+    file_name(path).rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("md"))
 }
 
 /// Returns the last part of a path.

@@ -1,6 +1,6 @@
 //! Why a plan cannot be read.
 
-use super::{Format, MAX_TASKS};
+use super::Format;
 
 /// What is wrong with a plan. Each message begins with the file and, where there is one, the line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,11 +92,13 @@ pub enum ImportError {
         tags: Vec<String>,
     },
     /// There are too many items.
-    #[error("{file}: more than {MAX_TASKS} {what}")]
+    #[error("{file}: more than {limit} {what}")]
     TooMany {
         /// The file.
         file: String,
-        /// `tasks` or `dependencies`.
+        /// How many there may be.
+        limit: usize,
+        /// `tasks`, `dependencies` or `checks for one task`.
         what: &'static str,
     },
 }

@@ -7,10 +7,13 @@ use serde_json::{Map, Value, json};
 use super::command::stated;
 use super::draft::{Draft, Plan};
 use super::inline::{fold, shorten};
+use super::paths::only_looks;
 use super::{Defaults, Document, Format, Gap, Import, ImportError, MAX_TASKS, detect, ids, order};
 
 /// More dependencies than this are a mistake, and would take all memory.
-const MAX_NEEDS: usize = 1_000_000;
+pub(super) const MAX_NEEDS: usize = 1_000_000;
+/// More commands than this are no check of one task.
+pub(super) const MAX_CHECKS: usize = 100;
 
 /// Makes the import of what a reader found.
 pub(super) fn finish(
@@ -20,15 +23,19 @@ pub(super) fn finish(
     defaults: &Defaults,
 ) -> Result<Import, ImportError> {
     let file = document.path;
+    let too_many = |limit, what| ImportError::TooMany { file: file.to_owned(), limit, what };
     if plan.drafts.len() > MAX_TASKS {
-        return Err(ImportError::TooMany { file: file.to_owned(), what: "tasks" });
+        return Err(too_many(MAX_TASKS, "tasks"));
+    }
+    if plan.drafts.iter().any(|draft| draft.checks.len() + draft.implied.len() > MAX_CHECKS) {
+        return Err(too_many(MAX_CHECKS, "checks for one task"));
     }
     let ids = give_ids(&plan.drafts, &mut plan.notes);
     let done = plan.drafts.iter().filter(|draft| draft.is_done).count();
     let is_task = |draft: &Draft| defaults.with_done || !draft.is_done;
     let mut gaps = Vec::new();
-    let needs = resolve(&plan.drafts, &ids, is_task, &mut gaps)
-        .ok_or_else(|| ImportError::TooMany { file: file.to_owned(), what: "dependencies" })?;
+    let needs = resolve(&plan.drafts, &ids, is_task, &mut gaps);
+    let needs = needs.ok_or_else(|| too_many(MAX_NEEDS, "dependencies"))?;
     let sorted = order::order(&needs).map_err(|circle| ImportError::Cycle {
         file: file.to_owned(),
         line: circle.first().and_then(|at| plan.drafts.get(*at)).map_or(1, |draft| draft.line),
@@ -47,8 +54,12 @@ pub(super) fn finish(
         if commands.is_empty() && draft.patterns.is_empty() {
             gaps.push(Gap::NoCheck { id: id.clone(), line: draft.line });
         }
+        if draft.patterns.is_empty() && only_looks(&draft.title) && draft.steps.iter().all(|step| only_looks(step)) {
+            plan.notes
+                .push(format!("line {}: task {id} only looks at the work and may have no file to change", draft.line));
+        }
         let first: Vec<&String> = needs.get(at).into_iter().flatten().filter_map(|need| ids.get(*need)).collect();
-        tasks.push(task(draft, id, title, &docs, commands, &first, file));
+        tasks.push(task(draft, id, title, &docs, &commands, &first, file));
     }
     if tasks.is_empty() {
         gaps.push(if done > 0 { Gap::AllDone { done } } else { Gap::NoItem });
@@ -193,7 +204,7 @@ fn task(
     id: &str,
     title: &str,
     docs: &[&str],
-    commands: Vec<Value>,
+    commands: &[Value],
     needs: &[&String],
     file: &str,
 ) -> Map<String, Value> {

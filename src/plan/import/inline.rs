@@ -63,7 +63,9 @@ fn without_marks(text: &str) -> String {
     while let Some(open) = rest.find("](") {
         let (before, link) = rest.split_at(open);
         let label = before.rfind('[');
-        let close = link.find([')', '\n', '[']).filter(|at| link.get(*at..).is_some_and(|end| end.starts_with(')')));
+        // Stopping at the next bracket keeps a text of unclosed links linear.
+        let close = link.char_indices().skip(2).find(|(_, c)| matches!(c, ')' | '\n' | '[' | ']'));
+        let close = close.filter(|(_, c)| *c == ')').map(|(at, _)| at);
         let (Some(label), Some(close)) = (label, close) else {
             out.push_str(before);
             out.push_str("](");
@@ -95,9 +97,8 @@ pub(super) fn sentences(text: &str) -> Vec<String> {
         }
         let follows = chars.peek().map(|(_, c)| *c);
         let ends = match c {
-            '\n' => true,
             '.' | '!' | '?' => follows.is_none_or(char::is_whitespace) && !is_abbreviation(text.get(start..at)),
-            '\u{3002}' | '\u{ff01}' | '\u{ff1f}' => true,
+            '\n' | '\u{3002}' | '\u{ff01}' | '\u{ff1f}' => true,
             _ => false,
         };
         if ends || after_stop {

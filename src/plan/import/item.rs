@@ -36,7 +36,7 @@ impl Rules {
 pub(super) fn collect(page: &Page, sections: std::ops::Range<usize>, rules: Rules, groups: &mut usize) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for at in sections {
-        let Some(section) = page.outline.sections.get(at) else { break };
+        let Some(section) = page.outline.sections.get(at).filter(|_| drafts.len() <= super::MAX_TASKS) else { break };
         let is_no_work = |(_, section): (usize, &Section)| heading::is_no_work(&section.title);
         if section.nodes.is_empty() || rules.skips_no_work && page.outline.ancestry(at).any(is_no_work) {
             continue;
@@ -116,9 +116,14 @@ fn of_nodes(nodes: &[Node], rules: Rules) -> Option<Draft> {
 
 /// Reads what is nested: steps, commands behind `Verify:`, files, dependencies.
 pub(super) fn add_below(below: &[Node], draft: &mut Draft, says: &mut Vec<String>) {
+    // Below `Acceptance criteria:` stands no step; this is the depth of such an item.
+    let mut aside: Option<usize> = None;
     for node in below {
         let text = plain(&node.text);
-        if let Some(command) = labelled(&node.text) {
+        aside = aside.filter(|depth| node.depth > *depth);
+        if aside.is_some() {
+            says.push(format!("- {text}"));
+        } else if let Some(command) = labelled(&node.text) {
             draft.checks.push(command);
         } else if is_remark(&node.text) {
             draft.needs.extend(needs(&node.text));
@@ -126,6 +131,7 @@ pub(super) fn add_below(below: &[Node], draft: &mut Draft, says: &mut Vec<String
             says.push(text);
         } else if text.ends_with(':') {
             // It only announces what is nested below it.
+            aside = heading::is_no_work(&text).then_some(node.depth);
             says.push(text);
         } else if !text.is_empty() && (draft.is_done || node.tick != Tick::Done) {
             draft.implied.extend(implied(&node.text));
@@ -191,6 +197,7 @@ fn is_remark(text: &str) -> bool {
             | "note"
             | "goal"
             | "why"
+            | "test plan"
     )
 }
 

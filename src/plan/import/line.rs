@@ -47,15 +47,7 @@ pub(super) struct Marker<'a> {
 impl<'a> Marker<'a> {
     /// Reads a trimmed line.
     pub(super) fn read(text: &'a str) -> Option<Self> {
-        let rest = match text.strip_prefix(['-', '*', '+']) {
-            Some(rest) => rest,
-            None => {
-                let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-                // 9: more digits are no list number in markdown either.
-                let (_, rest) = text.split_at_checked(digits).filter(|_| (1..=9).contains(&digits))?;
-                rest.strip_prefix(['.', ')'])?
-            }
-        };
+        let rest = text.strip_prefix(['-', '*', '+']).or_else(|| numbered(text))?;
         if !(rest.is_empty() || rest.starts_with(char::is_whitespace)) {
             return None;
         }
@@ -65,6 +57,14 @@ impl<'a> Marker<'a> {
             None => Some(Self { tick: Tick::Plain, text: rest }),
         }
     }
+}
+
+/// Returns what stands behind `12.` or `12)`.
+fn numbered(text: &str) -> Option<&str> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    // 9: more digits are no list number in markdown either.
+    let (_, rest) = text.split_at_checked(digits).filter(|_| (1..=9).contains(&digits))?;
+    rest.strip_prefix(['.', ')'])
 }
 
 /// Reads `[ ] text`; people also write `[] text`.
@@ -117,7 +117,7 @@ impl FenceMark {
 /// Follows HTML comments through a text.
 pub(super) struct Comments {
     is_inside: bool,
-    /// The last line with a closing mark: an unclosed comment in running text hides nothing.
+    /// The last line with a closing mark: an unclosed comment hides nothing, or it would hide all.
     last_end: usize,
 }
 
@@ -137,6 +137,7 @@ impl Comments {
 
     fn without_comments(&mut self, line: &str, is_closed_later: bool) -> String {
         let spans = code_spans(line);
+        let last_end = line.rfind("-->");
         let mut out = String::new();
         let mut at = 0;
         while let Some(rest) = line.get(at..) {
@@ -150,11 +151,11 @@ impl Comments {
                 out.push_str(rest);
                 break;
             };
-            let (before, comment) = rest.split_at(start);
+            let (before, _) = rest.split_at(start);
             out.push_str(before);
             let after = at + start + 4;
             let is_code = is_within(&spans, at + start);
-            let is_hidden = out.trim().is_empty() || is_closed_later || comment.contains("-->");
+            let is_hidden = is_closed_later || last_end.is_some_and(|last| at + start < last);
             if is_code || !is_hidden {
                 out.push_str("<!--");
             } else {

@@ -24,7 +24,7 @@ pub(super) struct Node {
     /// 0 for the outermost list.
     pub(super) depth: usize,
     pub(super) tick: Tick,
-    /// What stands behind the marker and the box, continuation lines joined. May be empty.
+    /// What stands behind the marker and the box, wrapped lines joined. May be empty.
     pub(super) text: String,
     /// Paragraphs below it, without its children's.
     pub(super) prose: Vec<String>,
@@ -255,7 +255,11 @@ impl Reader {
             return;
         }
         let (target, joint) = match self.open {
-            Open::Item => (self.outline.nodes.last_mut().map(|node| &mut node.text), " "),
+            Open::Item => {
+                let target = self.outline.nodes.last_mut().map(|node| &mut node.text);
+                let joint = target.as_ref().map_or(" ", |target| joint(target, text));
+                (target, joint)
+            }
             Open::ItemProse => (self.outline.nodes.last_mut().and_then(|node| node.prose.last_mut()), "\n"),
             Open::Prose | Open::Nothing => (self.section().prose.last_mut(), "\n"),
         };
@@ -288,6 +292,15 @@ impl Reader {
         self.close_fence();
         self.outline
     }
+}
+
+/// Says how a line goes on with an item: a wrapped line goes on with its sentence, a short one followed by a capital is a
+/// title with a text below it.
+fn joint(before: &str, next: &str) -> &'static str {
+    // 60: who wraps lines does it later than this.
+    let is_short = before.chars().count() < 60;
+    let is_start = next.starts_with(|c: char| c.is_uppercase() || matches!(c, '*' | '_' | '`'));
+    if is_short && is_start { "\n" } else { " " }
 }
 
 /// Whether a line is a rule: three or more of `-`, `*` or `_`, also with blanks between.
@@ -341,7 +354,7 @@ mod tests {
         let text = "```md\n- [ ] in a fence\n```\n~~~~\n```\n- [ ] still\n~~~~\n<!-- - [ ] one line -->\n<!--\n- [ ] more\n-->\n\
                     \n    - [ ] indented code\n\n> - [ ] quoted\n\n- [ ] real <!-- hidden\n- [ ] hidden too -->\n";
         assert_eq!(items(text), [open(0, "real", 17)]);
-        assert_eq!(items("- [ ] `<!--` is text\n- [ ] b <!-- never closed\n").len(), 2);
+        assert_eq!(items("- [ ] `<!--` is text\n- [ ] b\n-->\n<!-- never closed\n- [ ] c\n").len(), 3);
     }
 
     #[test]
@@ -400,7 +413,7 @@ mod tests {
 
     #[test]
     fn thousands_of_levels_are_followed() {
-        let text: String = (0..2_000).map(|depth| format!("{}- [ ] x\n", "  ".repeat(depth))).collect();
+        let text = (0..2_000).map(|depth| "  ".repeat(depth) + "- [ ] x\n").collect::<String>();
         let outline = Outline::read(&text, 1);
         assert_eq!(outline.nodes.last().unwrap().depth, 1_999);
         assert_eq!(outline.subtree_end(0), 2_000);

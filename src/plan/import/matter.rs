@@ -44,14 +44,14 @@ pub(super) fn read(document: Document, fields: &Map<String, Value>) -> Result<Ma
             continue;
         }
         match key.as_str() {
-            "title" => matter.title = text(value).ok_or_else(|| refused("a text".to_owned()))?,
-            "branch" => matter.branch = text(value).ok_or_else(|| refused("a text".to_owned()))?,
+            "title" => matter.title = filled(text(value).ok_or_else(|| refused("a text".to_owned()))?),
+            "branch" => matter.branch = filled(text(value).ok_or_else(|| refused("a text".to_owned()))?),
             "priority" => {
                 let expected = "a whole number, or critical, high, medium or low";
                 matter.priority = Some(priority(value).ok_or_else(|| refused(expected.to_owned()))?);
             }
             "status" => {
-                let status = text(value).ok_or_else(|| refused("a text".to_owned()))?.unwrap_or_default();
+                let status = text(value).ok_or_else(|| refused("a text".to_owned()))?;
                 matter.is_draft |= status.eq_ignore_ascii_case("draft");
             }
             "draft" => matter.is_draft |= value.as_bool().ok_or_else(|| refused("true or false".to_owned()))?,
@@ -71,24 +71,25 @@ pub(super) fn read(document: Document, fields: &Map<String, Value>) -> Result<Ma
     Ok(matter)
 }
 
-/// Returns a text, `Some(None)` for a blank one. Numbers are texts too: YAML makes one of `title: 42`.
-fn text(value: &Value) -> Option<Option<String>> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
-    Some(Some(text).filter(|text| !text.is_empty()))
+/// Returns a text, trimmed. Numbers are texts too: YAML makes one of `title: 42`.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn filled(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn texts(value: &Value) -> Option<Vec<String>> {
-    match value {
-        Value::Array(items) => {
-            let texts = items.iter().map(text).collect::<Option<Vec<_>>>()?;
-            Some(texts.into_iter().flatten().collect())
-        }
-        one => Some(text(one)?.into_iter().collect()),
-    }
+    let texts = match value {
+        Value::Array(items) => items.iter().map(text).collect::<Option<Vec<_>>>()?,
+        one => vec![text(one)?],
+    };
+    Some(texts.into_iter().filter_map(filled).collect())
 }
 
 fn priority(value: &Value) -> Option<i64> {

@@ -4,8 +4,8 @@
 //! reads the files and names them; nothing is executed here and no path in a text is followed. A reader only takes what
 //! the text says: where it says too little to run, [`Import::gaps`] tells what is missing and the text is for planning.
 //!
-//! Every format is one file. The markdown ones share the outline ([`markdown`]), the rules for list items ([`item`]) and
-//! for sections ([`section`]); [`finish`] gives ids, titles, order and checks and is the same for all.
+//! Every format is one file. The markdown ones share the outline (`markdown`), the rules for list items (`item`) and
+//! for sections (`section`); `finish` gives ids, titles, order and checks and is the same for all.
 //!
 //! Invariant: when an import [is complete](Import::is_complete), each of its tasks has an id and a title of its own, a
 //! description, a step and a check, and comes after the tasks it depends on; whatever the text holds, nothing panics and

@@ -1,6 +1,7 @@
 //! A change of OpenSpec: `tasks.md` with `## 1. Group` and `- [ ] 1.1 ...`; the proposal, the design and the changed
 //! specifications beside it are documents to read.
 
+use super::detect::is_markdown;
 use super::draft::{Draft, Page, Plan};
 use super::ids::Numbers;
 use super::item::{self, Rules};
@@ -26,7 +27,7 @@ pub(super) fn beside(source: &Source, document: Document, mut plan: Plan) -> Pla
         let rank = match name.as_str() {
             "proposal.md" => 0,
             "design.md" => 1,
-            name if name.starts_with("specs/") && name.ends_with(".md") => 2,
+            name if name.starts_with("specs/") && is_markdown(name) => 2,
             _ => continue,
         };
         docs.push((rank, other.path));

@@ -91,13 +91,19 @@ const ARTIFACTS: &[&str] = &[
 /// More patterns than this say nothing.
 const LIMIT: usize = 20;
 
+/// Whether a text begins as one that changes nothing: `Run the tests`.
+pub(super) fn only_looks(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let first = Word { text: first, is_code: false }.bare();
+    LOOKING.contains(&first.as_str())
+}
+
 /// Adds the patterns of a text to a list without doubling any.
 pub(super) fn collect(text: &str, patterns: &mut Vec<String>) {
-    let words = words(text);
-    let first = words.first().map(|word| word.bare()).unwrap_or_default();
-    if LOOKING.contains(&first.as_str()) {
+    if only_looks(text) {
         return;
     }
+    let words = words(text);
     for (at, word) in words.iter().enumerate() {
         let before =
             |back: usize| at.checked_sub(back).and_then(|at| words.get(at)).map(Word::bare).unwrap_or_default();

@@ -14,7 +14,7 @@ pub(super) fn read(page: &Page) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let mut groups = 0;
     let mut at = 0;
-    while let Some(own) = sections.get(at) {
+    while let Some(own) = sections.get(at).filter(|_| drafts.len() <= super::MAX_TASKS) {
         let end = page.outline.section_end(at);
         let inside = sections.get(at + 1..end).unwrap_or_default();
         let is_title = own.level == 1 && !inside.is_empty();
@@ -42,7 +42,7 @@ fn below(page: &Page, list: usize, end: usize, groups: &mut usize, drafts: &mut 
     drafts.extend(item::collect(page, list..list + 1, Rules { takes_plain, ..Rules::checklist() }, groups));
     let mut at = list + 1;
     let mut in_order = None;
-    while let Some(own) = outline.sections.get(at).filter(|_| at < end) {
+    while let Some(own) = outline.sections.get(at).filter(|_| at < end && drafts.len() <= super::MAX_TASKS) {
         let next = outline.section_end(at).min(end);
         let is_work = !heading::is_no_work(&own.title) && command::announced(&own.title).is_none();
         let numbered = heading::task(&own.title);

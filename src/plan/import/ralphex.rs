@@ -18,7 +18,7 @@ pub(super) fn read(page: &Page) -> Vec<Draft> {
     let sections = &page.outline.sections;
     let mut drafts: Vec<Draft> = Vec::new();
     let mut at = 0;
-    while let Some(own) = sections.get(at) {
+    while let Some(own) = sections.get(at).filter(|_| drafts.len() <= super::MAX_TASKS) {
         let Some(head) = head(own) else {
             at += 1;
             continue;

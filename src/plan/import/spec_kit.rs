@@ -3,8 +3,11 @@
 //!
 //! The order of phases is the order of the file; `[P]` is dropped, because tasks are worked on one after the other.
 
+use std::collections::BTreeMap;
+
 use super::draft::{Draft, Page, Plan};
-use super::ids::{Numbers, mentioned};
+use super::finish::MAX_NEEDS;
+use super::ids::{self, Numbers, mentioned};
 use super::item::{self, Rules};
 use super::{Document, Source};
 
@@ -12,10 +15,24 @@ use super::{Document, Source};
 pub(super) fn read(page: &Page) -> Vec<Draft> {
     let rules = Rules { numbers: Numbers::Marked, skips_no_work: true, takes_plain: false, clean: without_marks };
     let mut drafts = item::collect(page, 0..page.outline.sections.len(), rules, &mut 0);
+    let mut by_number: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        if let Some(no) = draft.id.as_deref().and_then(ids::task_number) {
+            by_number.entry(no).or_default().push(at);
+        }
+    }
+    let mut left = MAX_NEEDS + 1;
     for (before, after) in stated(page) {
-        let is_meant = |draft: &&mut Draft| draft.id.as_deref().is_some_and(|id| names(&after, id));
-        for draft in drafts.iter_mut().filter(is_meant) {
-            draft.needs.push(before.clone());
+        let one = ids::task_number(&after).map(|no| (no, no));
+        let Some((first, last)) = one.or_else(|| ids::range(&after)).filter(|(first, last)| first <= last) else {
+            continue;
+        };
+        let meant = by_number.range(first..=last).flat_map(|(_, places)| places).take(left);
+        for draft in meant {
+            left -= 1;
+            if let Some(draft) = drafts.get_mut(*draft) {
+                draft.needs.push(before.clone());
+            }
         }
     }
     drafts
@@ -45,14 +62,6 @@ fn without_marks(text: &str) -> &str {
         rest = after.trim_start();
     }
     rest
-}
-
-/// Whether an id is one of some ids and ranges.
-fn names(ids: &str, id: &str) -> bool {
-    match (super::ids::range(ids), super::ids::task_number(id)) {
-        (Some((first, last)), Some(no)) => (first..=last).contains(&no),
-        _ => ids == id,
-    }
 }
 
 /// Returns pairs of ids or ranges, the first of which comes before the second.

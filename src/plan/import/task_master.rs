@@ -59,7 +59,7 @@ pub(super) fn read(document: Document, defaults: &Defaults) -> Result<Plan, Impo
     let tasks =
         list.and_then(Json::as_array).ok_or_else(|| reader.shape(&way, "a list", list.unwrap_or(&Json::Null)))?;
     if tasks.len() > MAX_TASKS {
-        return Err(ImportError::TooMany { file: document.path.to_owned(), what: "tasks" });
+        return Err(ImportError::TooMany { file: document.path.to_owned(), limit: MAX_TASKS, what: "tasks" });
     }
     let mut plan = Plan { notes, ..Plan::default() };
     for (at, (task, line)) in tasks.iter().zip(reader.lines_of(&way)).enumerate() {
@@ -73,7 +73,7 @@ pub(super) fn read(document: Document, defaults: &Defaults) -> Result<Plan, Impo
             Standing::Open | Standing::Done => plan.drafts.push(reader.task(object, &here, line)?),
         }
     }
-    plan.title = tag.filter(|tag| *tag != "master").unwrap_or_default().to_owned();
+    tag.filter(|tag| *tag != "master").unwrap_or_default().clone_into(&mut plan.title);
     Ok(plan)
 }
 
@@ -132,9 +132,15 @@ impl Reader<'_> {
     /// Returns the line of each element of a list.
     fn lines_of(&self, way: &[Step]) -> Vec<usize> {
         let mut lines = Vec::new();
-        let mut scanner = Scanner::new(self.text, scan::locate(self.text, 0, way));
+        let start = scan::locate(self.text, 0, way);
+        let (mut counted, mut line) = (start, self.lines.position(start).0);
+        let mut scanner = Scanner::new(self.text, start);
         let walked = scanner.elements(|scanner| {
-            lines.push(self.lines.position(scanner.at()).0);
+            // Counting on from the last one keeps a list on a single line linear.
+            let between = self.text.get(counted..scanner.at()).unwrap_or_default();
+            line += between.matches('\n').count();
+            counted = scanner.at();
+            lines.push(line);
             scanner.value().map(drop)
         });
         debug_assert!(walked.is_ok(), "the text was parsed before");

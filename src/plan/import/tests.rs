@@ -260,6 +260,19 @@ fn criteria_of_a_specification_are_no_tasks() {
 }
 
 #[test]
+fn what_is_nested_is_told_apart() {
+    let plan = "## 1. A\n- [ ] 1.1 Add it\n  In the usual place.\n  - Acceptance criteria:\n    - WHEN a\n    - THEN b\n  - Test plan:\n    \
+                - Run: `npm test`\n  - Files: `src/a.ts`\n  - write it\n- [ ] 1.2 Run all tests\n";
+    let import = text("tasks.md", plan).unwrap();
+    assert_eq!(list(&import), ["1.1: Add it", "1.2: Run all tests"]);
+    assert_eq!(of(&import, "1.1")["steps"], json!(["write it"]));
+    assert_eq!(commands(&import, "1.1"), json!(["npm test"]));
+    assert_eq!(patterns(&import, "1.1"), json!(["src/a.ts"]));
+    assert!(of(&import, "1.1")["description"].as_str().unwrap().contains("- WHEN a"));
+    assert_eq!(import.notes, ["line 11: task 1.2 only looks at the work and may have no file to change"]);
+}
+
+#[test]
 fn without_any_check_the_gap_is_named() {
     let plan = "- [ ] Think about it\n- [ ] Write src/a.rs\n";
     let import = read(Format::Checklist, &Source::file("a.md", plan), &Defaults::default()).unwrap();
@@ -378,31 +391,60 @@ fn odd_texts_are_read_as_they_look() {
 
 #[test]
 fn ten_megabytes_are_read_in_time() {
-    // One line of one character repeated breaks quadratic scanners; the rest is a long honest list.
-    let mut plan = "# Big\n\n".to_owned();
-    for odd in ["<!---->", "`a ``b ", "[a](", "**", "- ", "> ", "T001-T999 "] {
-        plan.push_str(&odd.repeat(1_200_000 / odd.len()));
-        plan.push_str("\n\n");
-    }
-    for no in 0..9_000 {
-        plan.push_str(&format!("- [ ] Change number {no} in src/part_{no}.rs {}\n", "and more ".repeat(20)));
-    }
+    // One thing repeated on a line breaks quadratic scanners: 50 kB of it would take minutes.
+    let odd = [
+        "<!---->",
+        "<!-- ",
+        "`a ``b ",
+        "`",
+        "[a](",
+        "](",
+        "**",
+        "- ",
+        "> ",
+        "T001-T999 ",
+        "depends on ",
+        "a. ",
+        "a:",
+        "`a.b` ",
+    ];
+    let odd = odd.map(|odd| {
+        let line = odd.repeat(50_000 / odd.len());
+        format!("{line}\n\n- [ ] {line}\n  - {line}\n\n  {line}\n\n")
+    });
+    let more = "and more ".repeat(20);
+    let items: Vec<String> =
+        (0..5_000).map(|no| format!("- [ ] Change number {no} in src/part_{no}.rs {more}\n")).collect();
+    let log = ("a line of a log that somebody has pasted ".repeat(10) + "\n").repeat(17_000);
+    let plan = format!("# Big\n\n{}{}\n```log\n{log}```\n", odd.concat(), items.concat());
     assert!(plan.len() > 10_000_000, "{}", plan.len());
     let import = text("a.md", &plan).unwrap();
-    assert_eq!(import.tasks.len(), 9_000);
-    let many = "- [ ] a\n".repeat(1_300_000);
-    assert_eq!(text("a.md", &many).unwrap_err(), "a.md: more than 10000 tasks");
-    let deep: String = (0..3_000).map(|depth| format!("{}- [ ] x {depth}\n", "  ".repeat(depth))).collect();
+    assert!(import.tasks.len() > 5_000, "{}", import.tasks.len());
+    assert_eq!(audit(&import), Ok(()));
+}
+
+#[test]
+fn files_that_are_no_plans_are_refused_in_time() {
+    for many in ["- [ ] a\n", "### Task 1: a\n", "## Tasks\n### a\nb\n", "# a\n- [ ] b\n"] {
+        assert_eq!(text("a.md", &many.repeat(20_000)).unwrap_err(), "a.md: more than 10000 tasks", "{many}");
+    }
+    let deep = (0..1_000).map(|depth| "  ".repeat(depth) + "- [ ] x\n").collect::<String>();
     assert_eq!(text("a.md", &deep).unwrap().tasks.len(), 1);
+    let checks = format!("- [ ] a\n\n## Validation Commands\n{}", "- `make a`\n".repeat(20_000));
+    assert_eq!(text("a.md", &checks).unwrap_err(), "a.md: more than 100 checks for one task");
+    let line = r#"{"id": 1, "title": "a", "status": "pending"},"#.repeat(9_999);
+    let list = format!(r#"{{"master": {{"tasks": [{line}{{"id": 2, "title": "b"}}]}}}}"#);
+    assert_eq!(text("tasks.json", &list).unwrap().tasks.len(), 10_000);
 }
 
 #[test]
 fn ranges_of_dependencies_cannot_take_all_memory() {
-    let mut plan = String::new();
-    for no in 1..=3_000 {
-        plan.push_str(&format!("- [ ] T{no:05} x {no} (depends on T00001-T{:05})\n", no - 1));
-    }
-    assert_eq!(text("a.md", &plan).unwrap_err(), "a.md: more than 10000 dependencies");
+    let item = |no: usize| format!("- [ ] T{no:05} x {no} (depends on T00001-T{:05})\n", no - 1);
+    let plan: Vec<String> = (1..=3_000).map(item).collect();
+    let plan = plan.concat();
+    assert_eq!(text("a.md", &plan).unwrap_err(), "a.md: more than 1000000 dependencies");
+    let plan = "- [ ] T001 x\n".repeat(3_000) + "## Dependencies\n" + &"- T001 -> T001-T999\n".repeat(3_000);
+    assert_eq!(text("a.md", &plan).unwrap_err(), "a.md: more than 1000000 dependencies");
 }
 
 fn lines() -> impl Strategy<Value = String> {
@@ -410,6 +452,7 @@ fn lines() -> impl Strategy<Value = String> {
         "( |\t){0,6}([-*+]|[0-9]\\.) \\[[ xX-]?\\] (\\*\\*)?(T00[0-9]|[0-9]\\.[0-9]|P0-[0-9]|)(\\*\\*)?:? ?[a-zA-Z `./é]{0,24}( \\(depends on (T00[0-9]|[0-9]\\.[0-9])\\))?",
         "#{1,6} (Tasks|Task [0-9]: [a-z]{0,4}|[0-9]\\. [a-z]{0,4}|Validation Commands|Verify|Acceptance criteria|Dependencies|[a-z ]{0,8})",
         "(```(sh|md)?|~~~|---|===|<!--|-->|)",
+        "( ){0,6}[-] (Acceptance criteria:|Files: `src/a.rs`|Run: `make test`|[a-z ]{0,6})",
         "( ){0,4}(Verify: )?`(cargo test|cd a && make|README.md|[a-z ]{0,6})`[a-z ]{0,8}",
         "(title|budget|status|priority): ?[a-z0-9\\[]{0,6}",
         "\\PC{0,30}",
