@@ -14,8 +14,11 @@ mod decide;
 mod feed;
 pub mod judge;
 pub mod limit;
+pub mod measure;
 pub mod plain;
 mod recover;
+pub mod source;
+pub mod stats;
 
 pub use apply::{apply, replay};
 pub use decide::{Next, decide};

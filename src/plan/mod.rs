@@ -15,6 +15,7 @@ mod error;
 mod json;
 mod layout;
 mod load;
+mod metric;
 mod migrate;
 mod normal;
 mod place;
