@@ -116,7 +116,7 @@ fn source(word: &str, json_path: &str, extract: &Extract) -> Result<Source, Unus
     })
 }
 
-/// Returns the words that can be checked before anything is measured: whether the word is known at all.
+/// Whether there is a source of this word.
 pub fn is_known(word: &str) -> bool {
     WORDS.contains(&word)
 }

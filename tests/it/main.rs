@@ -18,6 +18,7 @@ mod harness;
 mod honesty;
 mod killed;
 mod limits;
+mod measure;
 mod run;
 mod signals;
 mod task;
