@@ -41,7 +41,7 @@ fn a_metric_that_cannot_be_meant_is_refused_with_its_place() {
         task(&project, &["true"], completion);
         let done = project.run(&["verify", "A", "--changed-file", "a"]);
         assert_ne!(done.code, 0);
-        done.stderr
+        done.err
     };
     let told = refused(json!({"samples": "often"}));
     assert!(told.contains("tasks[0].completion.samples: expected \"auto\""), "{told}");
