@@ -42,7 +42,8 @@ use crate::config;
 use crate::git::Git;
 use crate::logic::{self, Next};
 use crate::model::{
-    BackendName, BlockAction, Digest, Effect, EventKind, Limits, Queue, ReflectionLimits, RunStart, Settings,
+    BackendName, BlockAction, Completion, Digest, Effect, EventKind, Execution, Limits, Queue, ReflectionLimits,
+    RunStart, Settings,
 };
 use crate::sys;
 use crate::sys::guard;
@@ -263,7 +264,19 @@ fn refuse_unusable(queue: &Queue) -> Result<()> {
         if task.id.is_empty() {
             bail!("task.json: tasks[{at}] has no id; give it one");
         }
-        if task.strategy() == "iterative" && !task.status.passes && !task.status.blocked {
+        if task.status.passes || task.status.blocked {
+            continue;
+        }
+        if let (Completion::Numeric(numeric), Execution::SinglePass) = (&task.completion, &task.execution)
+            && !(numeric.sampling.is_default() && numeric.guards.is_empty())
+        {
+            bail!(
+                "task.json: task {}: samples and guards compare iterations, and its execution.strategy is single_pass; \
+                 leave them out, a target decides there",
+                task.id
+            );
+        }
+        if task.strategy() == "iterative" {
             bail!(
                 "task.json: task {} asks for execution.strategy = iterative, which this version does not run yet; \
                  use single_pass",

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::logic::contract::Planned;
 use crate::logic::{plain, words};
 use crate::model::{Evidence, Verdict};
-use crate::sys::proc::{self, Cause, Ended, Happening, Spec, StartError, StopSignal, Stream};
+use crate::sys::proc::{self, Cause, Ended, Happening, Memory, Spec, StartError, StopSignal, Stream};
 use crate::sys::redact::Redactor;
 
 use super::Cancelled;
@@ -31,6 +31,8 @@ pub(super) struct Place<'a> {
     pub(super) log: &'a Path,
     /// Masks secrets in what is kept.
     pub(super) redactor: &'a Redactor,
+    /// Whether the memory of the command is wanted.
+    pub(super) measures_memory: bool,
 }
 
 /// A command that was run, or could not be.
@@ -39,7 +41,17 @@ pub(super) struct Ran {
     pub(super) details: String,
     pub(super) evidence: Option<Evidence>,
     /// Only of a command that passed.
-    pub(super) stdout: Option<Stdout>,
+    pub(super) passed: Option<Passed>,
+}
+
+/// What a command that passed leaves for a metric.
+pub(super) struct Passed {
+    /// Its standard output.
+    pub(super) stdout: Stdout,
+    /// Time until it had ended.
+    pub(super) lifetime: Duration,
+    /// Its memory, when that was asked for and can be told.
+    pub(super) memory: Option<Memory>,
 }
 
 /// Runs a command to its end.
@@ -48,11 +60,11 @@ pub(super) async fn run(planned: &Planned, place: &Place<'_>, stop: &StopSignal)
         Ok(capture) => capture,
         Err(error) => {
             let details = format!("exit_code=-1 (no log file: {error})");
-            return Ok(Ran { verdict: Verdict::Infra, details, evidence: None, stdout: None });
+            return Ok(Ran { verdict: Verdict::Infra, details, evidence: None, passed: None });
         }
     };
     let spec = match spec(planned, place) {
-        Ok(spec) => spec,
+        Ok(spec) => Spec { measures_memory: place.measures_memory, ..spec },
         Err(refusal) => return Ok(refused(&refusal, capture, place)),
     };
     let ended = proc::run(spec, stop.clone(), &mut |happening| match happening {
@@ -78,7 +90,7 @@ fn fail(reason: String) -> Refusal {
 }
 
 fn spec(planned: &Planned, place: &Place<'_>) -> Result<Spec, Refusal> {
-    let cwd = place.code_dir.join(&planned.directory);
+    let cwd = directory(planned, place.code_dir);
     if !cwd.is_dir() {
         let reason = format!("the working directory {} does not exist", cwd.display());
         return Err(Refusal { verdict: blame(&cwd, place.code_dir), reason });
@@ -103,6 +115,11 @@ fn spec(planned: &Planned, place: &Place<'_>) -> Result<Spec, Refusal> {
         spec.env.push((name.into(), value.into()));
     }
     Ok(spec)
+}
+
+/// Where a command runs.
+pub(super) fn directory(planned: &Planned, code_dir: &Path) -> PathBuf {
+    code_dir.join(&planned.directory)
 }
 
 /// A program with a `/` in its name is looked for in the working directory of the command, not in ours.
@@ -149,7 +166,7 @@ fn refused(refusal: &Refusal, mut capture: Capture<'_>, place: &Place<'_>) -> Ra
     capture.take(Stream::Err, format!("{}\n", refusal.reason).as_bytes());
     let evidence = evidence(capture.finish().tail, -1, Duration::ZERO, place);
     let details = format!("exit_code=-1 ({})", refusal.reason);
-    Ran { verdict: refusal.verdict, details, evidence: Some(evidence), stdout: None }
+    Ran { verdict: refusal.verdict, details, evidence: Some(evidence), passed: None }
 }
 
 fn judged(ended: &Ended, timeout: Duration, capture: Capture<'_>, place: &Place<'_>) -> Ran {
@@ -180,8 +197,8 @@ fn judged(ended: &Ended, timeout: Duration, capture: Capture<'_>, place: &Place<
         verdict = Verdict::Infra;
         details = format!("{details}; its log is not complete: {failure}");
     }
-    let stdout = verdict.is_pass().then_some(stdout);
-    Ran { verdict, details, evidence: Some(evidence), stdout }
+    let passed = verdict.is_pass().then_some(Passed { stdout, lifetime: ended.lifetime, memory: ended.memory });
+    Ran { verdict, details, evidence: Some(evidence), passed }
 }
 
 /// Signals that come from other processes or the kernel's memory killer. The others (`SIGSEGV`, `SIGABRT`, ...) a

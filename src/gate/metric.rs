@@ -1,56 +1,175 @@
-//! The number of a numeric completion, read from what the validation commands printed.
+//! Numbers for metrics, read from what a command left: its output, a file, its time, its memory.
 //!
-//! The last successful command whose standard output, parsed whole as JSON, holds exactly one number at `json_path`
-//! gives it. A path is `$.a.b[0].c`, the same without `$`, or any JSONPath (RFC 9535) that a hostile document cannot
-//! make expensive. Strings, booleans, null, several matches and numbers that overflow are no measurements.
+//! JSON is taken whole and holds exactly one number at the path. A path is `$.a.b[0].c`, the same without `$`, or any
+//! JSONPath (RFC 9535) that a hostile document cannot make expensive. Strings, booleans, null, several matches and numbers
+//! that overflow are no measurements. Files are removed before the command runs, so that none is older than it, lie
+//! inside the project also when links are followed, and are read up to a limit.
 //!
 //! Invariant: a value that is returned is finite; anything else comes with its reason.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use jsonpath_rust::JsonPath as _;
 use serde_json::Value;
 
+use super::command::Passed;
+use super::junit;
 use super::output::Stdout;
+use crate::logic::source::{Source, Statistic, Tally};
+use crate::logic::stats;
+use crate::sys::fs::read_capped;
 
 /// Paths come from task files, which agents can write; 512 bytes are more than any honest path needs.
 const LONGEST_PATH: usize = 512;
+/// 16 MiB: a test report of a hundred thousand tests.
+const FILE_LIMIT: u64 = 16 * 1024 * 1024;
 
-/// What a command that succeeded printed.
-pub(super) struct Printed {
-    /// The command's label.
-    pub(super) label: String,
-    /// Its standard output.
-    pub(super) stdout: Stdout,
+/// A number, and what it was made of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Reading {
+    pub(super) value: f64,
+    /// The single runs of a benchmark, in their order; else the value alone.
+    pub(super) samples: Vec<f64>,
 }
 
-/// Returns the number, or why there is none. `printed` holds the successful commands in the order in which they ran.
-pub(super) fn measure(printed: &[Printed], json_path: &str) -> Result<f64, String> {
-    let path = normalise(json_path)?;
-    let mut reasons = Vec::new();
-    for Printed { label, stdout } in printed.iter().rev() {
-        match read(stdout, &path) {
-            Ok(value) => return Ok(value),
-            Err(reason) => reasons.push(format!("`{label}`: {reason}")),
+impl Reading {
+    fn of(value: f64) -> Result<Self, String> {
+        if value.is_finite() {
+            Ok(Self { value, samples: vec![value] })
+        } else {
+            Err(format!("{value} is not a finite number"))
         }
     }
-    if reasons.is_empty() {
-        return Err("no command passed".to_owned());
-    }
-    // 3: the last commands are the likely ones; the line must stay readable.
-    reasons.truncate(3);
-    Err(reasons.join("; "))
 }
 
-fn read(stdout: &Stdout, path: &str) -> Result<f64, String> {
-    let bytes = match stdout {
-        Stdout::Whole(bytes) => bytes,
-        Stdout::TooLong { limit } => return Err(format!("printed more than {} MiB", limit / (1024 * 1024))),
-    };
-    if bytes.trim_ascii().is_empty() {
-        return Err("printed nothing on its standard output".to_owned());
+/// Makes room for the result of a source: what is there from before must not be taken for it.
+pub(super) fn clear(source: &Source, directory: &Path, code_dir: &Path) -> Result<(), String> {
+    let Some(file) = source.file() else { return Ok(()) };
+    let path = directory.join(file);
+    // Up to the first part that is there; links among the parts that are not cannot be.
+    let existing = path.ancestors().skip(1).find_map(|dir| dir.canonicalize().ok());
+    inside(existing, code_dir, file)?;
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        Err(error) => Err(format!("the old {file} cannot be removed: {error}")),
     }
-    let document: Value =
-        serde_json::from_slice(bytes).map_err(|error| format!("its standard output is not JSON: {error}"))?;
-    let found = document.query(path).map_err(|error| format!("json_path {path}: {error}"))?;
+}
+
+fn inside(real: Option<PathBuf>, code_dir: &Path, file: &str) -> Result<PathBuf, String> {
+    let root = code_dir.canonicalize().ok();
+    real.zip(root)
+        .filter(|(real, root)| real.starts_with(root))
+        .map(|(real, _)| real)
+        .ok_or_else(|| format!("{file} is not inside the project"))
+}
+
+/// Reads a source after its command has passed.
+pub(super) fn read(source: &Source, passed: &Passed, directory: &Path, code_dir: &Path) -> Result<Reading, String> {
+    match source {
+        Source::JsonStdout { json_path } => {
+            let bytes = printed(&passed.stdout)?;
+            at_path(bytes, json_path, "its standard output").and_then(Reading::of)
+        }
+        Source::JsonFile { file, json_path } => {
+            let bytes = written(file, directory, code_dir)?;
+            at_path(&bytes, json_path, file).and_then(Reading::of)
+        }
+        Source::Regex(pattern) => {
+            let text = String::from_utf8_lossy(printed(&passed.stdout)?);
+            let last = pattern.captures_iter(&text).filter_map(|captures| captures.name("value")).last();
+            let found = last.ok_or("nothing in its standard output matches")?.as_str();
+            let value: f64 = found.trim().parse().map_err(|_| format!("\"{}\" is not a number", shown(found)))?;
+            Reading::of(value)
+        }
+        Source::Junit { file, tally } => {
+            let bytes = written(file, directory, code_dir)?;
+            let report = junit::read(&String::from_utf8_lossy(&bytes)).map_err(|reason| format!("{file}: {reason}"))?;
+            match tally {
+                Tally::Tests => Reading::of(f64::from(report.tests)),
+                Tally::Failures => Reading::of(f64::from(report.failures)),
+                Tally::Time => {
+                    report.seconds.ok_or_else(|| format!("{file} does not say how long it took")).and_then(Reading::of)
+                }
+            }
+        }
+        Source::Hyperfine { file, statistic } => {
+            let bytes = written(file, directory, code_dir)?;
+            benchmark(&bytes, *statistic).map_err(|reason| format!("{file}: {reason}"))
+        }
+        Source::WallTime => Reading::of(passed.lifetime.as_secs_f64()),
+        Source::MaxRss => {
+            let memory = passed.memory.ok_or("the memory of a command cannot be told on this system")?;
+            if memory.peak <= memory.floor {
+                return Err(format!(
+                    "it took less than the {} KiB that cannot be told from the memory of autodev itself",
+                    memory.floor / 1024
+                ));
+            }
+            Reading::of(memory.peak as f64)
+        }
+    }
+}
+
+/// The beginning of a text on one line, for messages.
+fn shown(text: &str) -> String {
+    text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn printed(stdout: &Stdout) -> Result<&[u8], String> {
+    match stdout {
+        Stdout::Whole(bytes) if bytes.trim_ascii().is_empty() => {
+            Err("printed nothing on its standard output".to_owned())
+        }
+        Stdout::Whole(bytes) => Ok(bytes),
+        Stdout::TooLong { limit } => Err(format!("printed more than {} MiB", limit / (1024 * 1024))),
+    }
+}
+
+fn written(file: &str, directory: &Path, code_dir: &Path) -> Result<Vec<u8>, String> {
+    let path = directory.join(file);
+    let real = match path.canonicalize() {
+        Ok(real) => inside(Some(real), code_dir, file)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(format!("did not write {file}")),
+        Err(error) => return Err(format!("{file} cannot be read: {error}")),
+    };
+    if !real.is_file() {
+        return Err(format!("{file} is not a file"));
+    }
+    read_capped(&real, FILE_LIMIT).map_err(|error| format!("{file} cannot be read: {}", error.source))
+}
+
+/// The first thing of `hyperfine --export-json`, in the form of hyperfine 1 (`times`) and 2 (`measurements`).
+fn benchmark(bytes: &[u8], statistic: Statistic) -> Result<Reading, String> {
+    let document: Value = serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
+    let results = document.get("results").and_then(Value::as_array).ok_or("no \"results\" in it")?;
+    let [result] = results.as_slice() else {
+        return Err(format!("{} commands were measured, one is needed", results.len()));
+    };
+    let seconds = |value: &Value| value.as_f64().filter(|seconds| seconds.is_finite());
+    let runs: Option<Vec<f64>> = match (result.get("times"), result.get("measurements")) {
+        (Some(times), _) => times.as_array().and_then(|times| times.iter().map(seconds).collect()),
+        (None, Some(runs)) => runs
+            .as_array()
+            .and_then(|runs| runs.iter().map(|run| run.pointer("/time_wall_clock/value").and_then(seconds)).collect()),
+        (None, None) => None,
+    };
+    let samples = runs.filter(|runs| !runs.is_empty()).ok_or("no times of single runs in it")?;
+    let value = match statistic {
+        Statistic::Mean => samples.iter().map(|time| time / samples.len() as f64).sum(),
+        Statistic::Median => stats::median(&samples),
+        Statistic::Min => samples.iter().copied().fold(f64::INFINITY, f64::min),
+    };
+    Ok(Reading { samples, ..Reading::of(value)? })
+}
+
+/// Returns the number at a path of a JSON text; `what` names the text.
+fn at_path(bytes: &[u8], json_path: &str, what: &str) -> Result<f64, String> {
+    let path = normalise(json_path)?;
+    let document: Value = serde_json::from_slice(bytes).map_err(|error| format!("{what} is not JSON: {error}"))?;
+    let found = document.query(&path).map_err(|error| format!("json_path {path}: {error}"))?;
     let value = match found.as_slice() {
         [] => return Err(format!("nothing at {path}")),
         [one] => *one,
@@ -126,16 +245,20 @@ fn bracketed(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sys::proc::Memory;
 
-    fn printed(label: &str, text: &str) -> Printed {
-        Printed { label: label.to_owned(), stdout: Stdout::Whole(text.as_bytes().to_vec()) }
+    fn passed(text: &[u8]) -> Passed {
+        Passed { stdout: Stdout::Whole(text.to_vec()), lifetime: Duration::from_millis(1500), memory: None }
     }
 
     fn at(path: &str, text: &str) -> Result<f64, String> {
-        measure(&[printed("bench", text)], path)
+        let source = Source::JsonStdout { json_path: path.to_owned() };
+        read(&source, &passed(text.as_bytes()), Path::new("/"), Path::new("/")).map(|reading| reading.value)
     }
 
     #[test]
@@ -190,17 +313,61 @@ mod tests {
         }
         assert!(at(&"a.".repeat(300), "1").unwrap_err().contains("longer than 512"));
         assert!(at("$", &"[".repeat(100_000)).unwrap_err().contains("not JSON"));
-        assert!(measure(&[Printed { label: "b".to_owned(), stdout: Stdout::Whole(vec![0xff, 0xfe]) }], "$").is_err());
+        let source = Source::JsonStdout { json_path: "$".to_owned() };
+        assert!(read(&source, &passed(&[0xff, 0xfe]), Path::new("/"), Path::new("/")).is_err());
     }
 
     #[test]
-    fn the_last_command_with_a_number_wins() {
-        let all = [printed("first", "1"), printed("bench", "2"), printed("tests", "ok")];
-        assert_eq!(measure(&all, "$"), Ok(2.0));
-        assert_eq!(measure(&[], "$"), Err("no command passed".to_owned()));
-        let long = Printed { label: "big".to_owned(), stdout: Stdout::TooLong { limit: 8 * 1024 * 1024 } };
-        let error = measure(&[printed("bench", "{}"), long], "$.a").unwrap_err();
-        assert_eq!(error, "`big`: printed more than 8 MiB; `bench`: nothing at $['a']");
+    fn the_last_match_of_a_pattern_counts() {
+        let pattern = |text: &str| Source::Regex(regex::RegexBuilder::new(text).multi_line(true).build().unwrap());
+        let find = |source: &Source, text: &[u8]| {
+            read(source, &passed(text), Path::new("/"), Path::new("/")).map(|reading| reading.value)
+        };
+        let p95 = pattern("^p95: (?<value>\\S+) ms$");
+        assert_eq!(find(&p95, b"p95: 7 ms\n\xff\xfe\np95: 8.5 ms\np95: 9 s\n"), Ok(8.5));
+        assert_eq!(find(&p95, b"p95: fast ms"), Err("\"fast\" is not a number".to_owned()));
+        for odd in ["NaN", "inf", "-infinity", "1e999"] {
+            let error = find(&p95, format!("p95: {odd} ms").as_bytes()).unwrap_err();
+            assert!(error.ends_with("is not a finite number"), "{odd}: {error}");
+        }
+        assert_eq!(find(&p95, b"nothing"), Err("nothing in its standard output matches".to_owned()));
+        assert_eq!(find(&p95, b""), Err("printed nothing on its standard output".to_owned()));
+    }
+
+    #[test]
+    fn a_benchmark_report_gives_its_statistic_and_its_runs() {
+        let old = r#"{"results": [{"command": "x", "mean": 9, "times": [3.0, 1.0, 2.0, 10.0]}]}"#;
+        for (statistic, value) in [(Statistic::Mean, 4.0), (Statistic::Median, 2.5), (Statistic::Min, 1.0)] {
+            let samples = vec![3.0, 1.0, 2.0, 10.0];
+            assert_eq!(benchmark(old.as_bytes(), statistic), Ok(Reading { value, samples }));
+        }
+        let new = r#"{"results": [{"measurements": [{"time_wall_clock": {"value": 0.5, "unit": "second"}}]}]}"#;
+        assert_eq!(benchmark(new.as_bytes(), Statistic::Median).map(|reading| reading.value), Ok(0.5));
+        for (text, reason) in [
+            ("[", "not JSON"),
+            ("{}", "no \"results\""),
+            (r#"{"results": []}"#, "0 commands were measured"),
+            (r#"{"results": [{"times": [1]}, {"times": [2]}]}"#, "2 commands were measured, one is needed"),
+            (r#"{"results": [{"times": []}]}"#, "no times"),
+            (r#"{"results": [{"times": [1, "2"]}]}"#, "no times"),
+            (r#"{"results": [{"times": [1, null]}]}"#, "no times"),
+            (r#"{"results": [{"mean": 1}]}"#, "no times"),
+        ] {
+            let error = benchmark(text.as_bytes(), Statistic::Median).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn time_and_memory_are_those_of_the_command() {
+        let told = |passed: &Passed, source| read(&source, passed, Path::new("/"), Path::new("/"));
+        let mut ran = passed(b"");
+        assert_eq!(told(&ran, Source::WallTime).map(|reading| reading.value), Ok(1.5));
+        assert!(told(&ran, Source::MaxRss).unwrap_err().contains("on this system"));
+        ran.memory = Some(Memory { peak: 50 << 20, floor: 10 << 20 });
+        assert_eq!(told(&ran, Source::MaxRss).map(|reading| reading.value), Ok(52_428_800.0));
+        ran.memory = Some(Memory { peak: 10 << 20, floor: 10 << 20 });
+        assert!(told(&ran, Source::MaxRss).unwrap_err().contains("less than the 10240 KiB"));
     }
 
     proptest! {

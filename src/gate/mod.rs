@@ -4,10 +4,14 @@
 //! the agent anything, does not change task.json and does not decide what happens next. [`crate::logic::judge`] turns
 //! its findings into the verdict.
 //!
+//! [`measure`] runs one command and yields its number, as often as an iterative task needs it.
+//!
 //! Invariant: every check is made, in a fixed order, whatever the ones before it found; each command leaves a log
 //! file with all that it printed.
 
 mod command;
+mod junit;
+mod measure;
 mod metric;
 mod output;
 mod pattern;
@@ -19,12 +23,13 @@ use chrono::{DateTime, Utc};
 use crate::logic::contract::{self, Planned};
 use crate::logic::judge::{self, Reference};
 use crate::model::config::VerificationConfig;
-use crate::model::{Change, CheckResult, Completion, GateReport, Task, TaskId, Verdict};
+use crate::model::{Change, CheckResult, GateReport, Task, TaskId, Verdict};
 use crate::sys::proc::{StopSignal, Urgency};
 use crate::sys::redact::Redactor;
 
 use self::command::Place;
-use self::metric::Printed;
+use self::measure::Meter;
+pub use self::measure::{Invalid, MeasureInput, Measured, Unmeasured, measure};
 pub use self::pattern::matches;
 
 /// What is judged, and by what.
@@ -96,7 +101,7 @@ pub async fn run(
         }
     }
     let planned = contract::commands(input.task, input.config);
-    let mut printed = Vec::new();
+    let mut meter = Meter::new(&input.task.completion, &planned);
     for (position, one) in (1..).zip(&planned) {
         if *stop.borrow() != Urgency::None {
             return Err(Cancelled);
@@ -104,19 +109,20 @@ pub async fn run(
         let name = format!("validate:{}", one.label);
         on(Progress::Started { name: &name, position, total: planned.len() });
         let log = input.log_dir.join(log_name(position, one));
-        let place = Place { code_dir: input.code_dir, env: input.env, log: &log, redactor: input.redactor };
+        let measures_memory = meter.wants_memory(position - 1);
+        let place =
+            Place { code_dir: input.code_dir, env: input.env, log: &log, redactor: input.redactor, measures_memory };
+        meter.before(position - 1, one, input.code_dir);
         let ran = command::run(one, &place, &stop).await?;
+        meter.after(position - 1, one, input.code_dir, ran.passed.as_ref());
         let check = CheckResult { name, verdict: ran.verdict, details: ran.details, evidence: ran.evidence };
         on(Progress::Ended(&check));
         checks.push(check);
-        printed.extend(ran.stdout.map(|stdout| Printed { label: one.label.clone(), stdout }));
     }
-    let measured = match &input.task.completion {
-        Completion::Boolean => Err(String::new()),
-        Completion::Numeric(numeric) => metric::measure(&printed, &numeric.json_path),
-    };
+    // What a command prints may be a secret, and reasons quote it.
+    let number = meter.number().map_err(|reason| input.redactor.redact(&reason).into_owned());
     let made = checks.len();
-    let report = judge::report(input.task, checks, measured, input.reference);
+    let report = judge::report(input.task, checks, number, input.reference);
     for check in report.checks.iter().skip(made) {
         on(Progress::Ended(check));
     }

@@ -8,7 +8,9 @@ use pretty_assertions::assert_eq;
 use tokio::sync::watch;
 
 use super::*;
-use crate::model::{ChangeKind, CommandSpec, Direction, Execution, Iterative, Numeric, Outcome, RelPath, Verification};
+use crate::model::{
+    ChangeKind, CommandSpec, Completion, Direction, Execution, Iterative, Numeric, Outcome, RelPath, Verification,
+};
 
 struct Project {
     dir: tempfile::TempDir,
@@ -66,6 +68,7 @@ impl Project {
             min_improvement: 0.0,
             unchanged_tolerance: 0.0,
             target,
+            ..Numeric::default()
         });
         project
     }

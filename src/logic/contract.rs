@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::source::{self, Source, Statistic, Tally};
 use crate::model::config::VerificationConfig;
-use crate::model::{CommandSpec, Completion, Direction, Execution, Numeric, Task};
+use crate::model::{CommandChoice, CommandSpec, Completion, Direction, Execution, Numeric, Task};
 
 /// The longest time limit a command can have: 30 days, far beyond any check and far below any overflow of a clock.
 const LONGEST: Duration = Duration::from_hours(30 * 24);
@@ -125,12 +126,47 @@ fn metric_line(numeric: &Numeric, execution: &Execution) -> String {
             format!("; only a better value than the best so far is kept, the target is {target}")
         }
     };
-    format!(
-        "the metric {} is the number at {} in the output of the last command that passes and prints nothing but JSON on \
-         its standard output ({direction}{target})",
-        code(&numeric.name),
-        code(&numeric.json_path),
-    )
+    format!("the metric {} is {} ({direction}{target})", code(&numeric.name), number(numeric))
+}
+
+/// Says where the number of a metric comes from.
+fn number(numeric: &Numeric) -> String {
+    let command = match (&numeric.command, numeric.source.as_str()) {
+        (Some(CommandChoice::Index(index)), _) => format!("command {}", u64::from(*index) + 1),
+        (Some(CommandChoice::Name(name)), _) => code(name),
+        (None, "json_stdout") => {
+            "the last command that passes and prints nothing but JSON on its standard output".to_owned()
+        }
+        (None, "regex") => "the last command that passes and prints a match".to_owned(),
+        (None, _) => "the last command".to_owned(),
+    };
+    let path = code(&numeric.json_path);
+    match source::of_metric(numeric) {
+        Ok(Source::JsonStdout { .. }) => format!("the number at {path} in the output of {command}"),
+        Ok(Source::JsonFile { file, .. }) => format!("the number at {path} in {} after {command}", code(&file)),
+        Ok(Source::Regex(pattern)) => {
+            format!("the group `value` of the last match of {} in the output of {command}", code(pattern.as_str()))
+        }
+        Ok(Source::Junit { file, tally }) => {
+            let what = match tally {
+                Tally::Time => "the seconds",
+                Tally::Failures => "the number of failed tests",
+                Tally::Tests => "the number of tests",
+            };
+            format!("{what} in the JUnit report {} after {command}", code(&file))
+        }
+        Ok(Source::Hyperfine { file, statistic }) => {
+            let what = match statistic {
+                Statistic::Mean => "mean",
+                Statistic::Median => "median",
+                Statistic::Min => "least",
+            };
+            format!("the {what} time in hyperfine's report {} after {command}", code(&file))
+        }
+        Ok(Source::WallTime) => format!("the seconds that {command} takes"),
+        Ok(Source::MaxRss) => format!("the most memory in bytes that a process of {command} has at a time"),
+        Err(error) => format!("not obtainable: {error}"),
+    }
 }
 
 /// Returns a text as a Markdown code span on one line, whatever backticks and control characters it holds.
@@ -248,6 +284,7 @@ mod tests {
             min_improvement: 0.0,
             unchanged_tolerance: 0.0,
             target: Some(50.0),
+            ..Numeric::default()
         };
         let mut task = Task { verification, completion: Completion::Numeric(numeric), ..Task::default() };
         let plain = VerificationConfig {

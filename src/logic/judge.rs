@@ -4,6 +4,7 @@
 //! it passed; a number that is not finite is never a measurement; a check that could not matter any more because
 //! another one failed is `NotRun` and adds no error of its own.
 
+use super::source;
 use crate::model::{CheckResult, Completion, Direction, Execution, GateReport, Numeric, Outcome, Task, Verdict};
 
 /// What a new number is compared with.
@@ -55,7 +56,8 @@ pub fn judge(
         }
     };
     let reference = reference.value();
-    let compared = compare(numeric, direction, value, reference);
+    let (least, tolerance) = (numeric.min_improvement, numeric.unchanged_tolerance);
+    let compared = reference.map_or(Outcome::Measured, |it| compare(direction, least, tolerance, it, value));
     let has_reached = numeric.target.map(|target| match direction {
         Direction::LowerIsBetter => value <= target,
         Direction::HigherIsBetter => value >= target,
@@ -78,23 +80,21 @@ pub fn judge(
 
 /// Returns the number and the direction when both are sound, else the reason.
 fn check(numeric: &Numeric, measured: Result<f64, String>) -> Result<(f64, Direction), String> {
-    if numeric.source != "json_stdout" {
-        return Err(format!("source \"{}\" is not known (known: json_stdout)", numeric.source));
-    }
+    source::of_metric(numeric).map_err(|error| error.reason)?;
     let direction =
         numeric.direction.ok_or("direction is neither \"lower_is_better\" nor \"higher_is_better\"".to_owned())?;
     let value = measured?;
     if value.is_finite() { Ok((value, direction)) } else { Err(format!("{value} is not a finite number")) }
 }
 
-fn compare(numeric: &Numeric, direction: Direction, value: f64, reference: Option<f64>) -> Outcome {
-    let Some(reference) = reference else { return Outcome::Measured };
+/// Compares one number with another: `unchanged`, `improved` or `regressed`.
+pub(super) fn compare(direction: Direction, least: f64, tolerance: f64, reference: f64, value: f64) -> Outcome {
     let improvement = match direction {
         Direction::LowerIsBetter => reference - value,
         Direction::HigherIsBetter => value - reference,
     };
     // `max` also turns NaN into 0.
-    let (tolerance, least) = (numeric.unchanged_tolerance.max(0.0), numeric.min_improvement.max(0.0));
+    let (tolerance, least) = (tolerance.max(0.0), least.max(0.0));
     if improvement.abs() <= tolerance || (improvement > 0.0 && improvement < least) {
         Outcome::Unchanged
     } else if improvement > 0.0 {
@@ -171,6 +171,7 @@ mod tests {
             min_improvement: 0.0,
             unchanged_tolerance: 0.0,
             target: None,
+            ..Numeric::default()
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every function here is pure: it takes facts and a time, and returns a value. No clock, no disk, no process, no
 //! randomness, no async. [`apply`] folds what happened into the state, [`decide`] says what comes next, [`recover`]
-//! says what a killed run left half done.
+//! says what a killed run left half done, [`measure`] whether a number got better or only looks so.
 
 mod apply;
 mod breaker;
@@ -16,12 +16,15 @@ pub mod front_matter;
 pub mod health;
 pub mod judge;
 pub mod limit;
+pub mod measure;
 #[cfg(test)]
 pub(crate) mod mutate;
 pub mod plain;
 mod recover;
 pub mod reflect;
 pub mod reply;
+pub mod source;
+pub mod stats;
 pub mod words;
 
 pub use apply::{apply, replay};

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::metric::{CommandChoice, Extract, Guard, Sampling};
+
 /// When a task counts as done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one in each task, beside a dozen texts and lists")]
 pub enum Completion {
     /// All checks pass.
     #[default]
@@ -13,12 +16,12 @@ pub enum Completion {
     Numeric(Numeric),
 }
 
-/// A number taken from the last successful validation command.
+/// A number taken from a validation command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Numeric {
     /// The metric's name.
     pub name: String,
-    /// Where it comes from as written in task.json; only `json_stdout` is known so far.
+    /// Where it comes from as written in task.json, for example `json_stdout`; `logic::source` knows which there are.
     pub source: String,
     /// Which way is better; `None` when task.json says neither (the metric is then invalid).
     pub direction: Option<Direction>,
@@ -31,6 +34,37 @@ pub struct Numeric {
     /// Reaching this value completes the task. Finite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
+    /// What the source needs to know.
+    #[serde(default, skip_serializing_if = "Extract::is_empty")]
+    pub extract: Extract,
+    /// Which validation command yields the metric; `None` means the last that does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandChoice>,
+    /// How often an iterative task measures, and how sure it has to be.
+    #[serde(default, skip_serializing_if = "Sampling::is_default")]
+    pub sampling: Sampling,
+    /// Other numbers that must not get worse.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
+}
+
+impl Default for Numeric {
+    /// Returns a metric without name, direction and place on the standard output.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            source: "json_stdout".to_owned(),
+            direction: None,
+            json_path: String::new(),
+            min_improvement: 0.0,
+            unchanged_tolerance: 0.0,
+            target: None,
+            extract: Extract::default(),
+            command: None,
+            sampling: Sampling::default(),
+            guards: Vec::new(),
+        }
+    }
 }
 
 /// Which way a metric gets better.

@@ -5,6 +5,7 @@
 //! files are mirrors for older readers: written, and read only where `completion` or `execution` is missing.
 
 use super::json::{Json, Object};
+use super::metric;
 use crate::model::{Completion, Direction, Execution, Iterative, Numeric};
 
 /// Whether the task is in an older form, which the next save of the file brings up to date.
@@ -61,6 +62,8 @@ fn numeric(object: &Object) -> Numeric {
         min_improvement: number("min_improvement").unwrap_or(0.0),
         unchanged_tolerance: number("unchanged_tolerance").unwrap_or(0.0),
         target: number("target"),
+        // `metric` reads the rest.
+        ..Numeric::default()
     }
 }
 
@@ -133,6 +136,9 @@ pub(super) fn write(task: &mut Object) {
             let mut written = task.filled("completion").cloned().unwrap_or_default();
             let old = if written.is_empty() { goal.clone() } else { written.clone() };
             written.set("kind", Json::text("numeric"));
+            for (key, value) in old.iter().filter(|(key, _)| metric::KEYS.contains(key)) {
+                written.set(key, value.clone());
+            }
             write_numeric(&mut written, numeric, &old);
             let mut mirror = goal;
             write_numeric(&mut mirror, numeric, &old);
@@ -231,6 +237,7 @@ mod tests {
                 min_improvement: 0.5,
                 unchanged_tolerance: 1.0,
                 target: None,
+                ..Numeric::default()
             })
         );
         let iterative = Iterative {

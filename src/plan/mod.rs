@@ -20,6 +20,7 @@ pub mod import;
 mod json;
 mod layout;
 mod load;
+mod metric;
 mod migrate;
 mod normal;
 mod place;

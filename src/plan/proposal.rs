@@ -96,6 +96,7 @@ pub fn example_of_metric() -> Value {
             min_improvement: 0.0,
             unchanged_tolerance: 0.0,
             target: None,
+            ..Numeric::default()
         }),
         execution: Execution::Iterative(Iterative::default()),
         ..described("P1-1", &["COMMAND THAT PRINTS JSON"])

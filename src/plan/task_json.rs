@@ -7,7 +7,7 @@ use super::json::{Json, Object};
 use super::migrate;
 use super::place::Step;
 use super::verification::{Found, Reader};
-use crate::model::{HistoryEntry, JournalNote, Status, Task, TaskId, Verification};
+use crate::model::{Completion, HistoryEntry, JournalNote, Status, Task, TaskId, Verification};
 
 /// Reads a task; what cannot be worked with is added to `found` and left out of the task.
 pub(super) fn read<'a>(object: &'a Object, found: &mut Vec<Found<'a>>) -> Task {
@@ -22,6 +22,7 @@ pub(super) fn read<'a>(object: &'a Object, found: &mut Vec<Found<'a>>) -> Task {
     // Their contents are read leniently, but a completion that is a text must not count as "all checks pass".
     reader.object(object, "completion");
     reader.object(object, "execution");
+    let completion = completion(object, &mut reader);
     let title = object.text("title");
     Task {
         id,
@@ -35,12 +36,27 @@ pub(super) fn read<'a>(object: &'a Object, found: &mut Vec<Found<'a>>) -> Task {
         learning_notes: texts(object, "learning_notes"),
         status,
         verification,
-        completion: migrate::completion(object),
+        completion,
         execution: migrate::execution(object),
         attempt_history: objects(object.get("attempt_history")).map(history_entry).collect(),
         last_reflection_summary: object.text("last_reflection_summary"),
         refinement_count: count(object, "refinement_count"),
     }
+}
+
+fn completion<'a>(object: &'a Object, reader: &mut Reader<'a, '_>) -> Completion {
+    let mut completion = migrate::completion(object);
+    if let Completion::Numeric(numeric) = &mut completion {
+        let experiment = object.filled("experiment").and_then(|experiment| experiment.filled("goal_metric"));
+        match (object.filled("completion"), experiment) {
+            (Some(written), _) => reader.below(Step::Key("completion"), |reader| reader.metric(written, numeric)),
+            (None, Some(goal)) => reader.below(Step::Key("experiment"), |reader| {
+                reader.below(Step::Key("goal_metric"), |reader| reader.metric(goal, numeric));
+            }),
+            (None, None) => {}
+        }
+    }
+    completion
 }
 
 fn id<'a>(object: &'a Object, is_runnable: bool, reader: &mut Reader<'a, '_>) -> TaskId {

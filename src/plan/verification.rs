@@ -114,7 +114,7 @@ impl<'a, 'f> Reader<'a, 'f> {
         }
     }
 
-    fn list(&mut self, object: &'a Object, key: &'a str, mut each: impl FnMut(&mut Self, &'a Json)) {
+    pub(super) fn list(&mut self, object: &'a Object, key: &'a str, mut each: impl FnMut(&mut Self, &'a Json)) {
         let Some(value) = object.given(key) else { return };
         self.below(Step::Key(key), |reader| match value {
             Json::Array(items) => {
@@ -127,7 +127,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 
     /// Reads a trimmed text; blank is the same as absent.
-    fn text(&mut self, object: &'a Object, key: &'a str) -> Option<String> {
+    pub(super) fn text(&mut self, object: &'a Object, key: &'a str) -> Option<String> {
         match object.given(key)? {
             Json::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
             other => {

@@ -234,6 +234,7 @@ fn rules(checks_hint: &str, path_hints: &[String]) -> Result<String, PromptError
         min_improvement: 0.5,
         unchanged_tolerance: 0.1,
         target: Some(50.0),
+        ..Numeric::default()
     });
     let values = json!({
         "checks_hint": checks_hint.trim(),

@@ -81,6 +81,7 @@ impl Case {
             min_improvement: 0.0,
             unchanged_tolerance: 0.0,
             target: Some(50.0),
+            ..Numeric::default()
         });
         case.failures = vec![failure()];
         case.journal = (1..=9).map(|n| note(&format!("P0-{n}"), &format!("learnt {n}"))).collect();

@@ -10,6 +10,7 @@
 
 mod course;
 mod hang;
+mod memory;
 mod start;
 pub(super) mod table;
 pub(super) mod tree;
@@ -45,6 +46,8 @@ pub struct Spec {
     pub idle: Option<Idle>,
     /// Time between the request to end and the kill.
     pub grace: Duration,
+    /// Whether to find out how much memory the child had; see [`Ended::memory`].
+    pub measures_memory: bool,
 }
 
 /// What a child reads.
@@ -106,10 +109,24 @@ pub struct Ended {
     pub code: i32,
     /// Why.
     pub cause: Cause,
-    /// Wall time.
+    /// Wall time until everything was over.
     pub duration: Duration,
+    /// Wall time until the child itself had ended, before anything that it left behind was looked for.
+    pub lifetime: Duration,
+    /// The child's memory; `None` unless [`Spec::measures_memory`], and on systems that cannot tell.
+    pub memory: Option<Memory>,
     /// How many descendants outlived it and were ended.
     pub strays: u32,
+}
+
+/// How much memory a child had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The most that one process had at a time: the child, or a descendant that its parent waited for. Bytes.
+    pub peak: u64,
+    /// The kernel counts the time between fork and exec too, when the child is a copy of us: a peak up to this many
+    /// bytes may be ours.
+    pub floor: u64,
 }
 
 /// A child that could not be started.
@@ -151,6 +168,7 @@ impl Spec {
             idle: None,
             // 3 s: codex and claude need about one second to end their own children (measured by hand).
             grace: Duration::from_secs(3),
+            measures_memory: false,
         }
     }
 }
@@ -170,9 +188,21 @@ pub async fn run(spec: Spec, mut stop: StopSignal, on: &mut dyn FnMut(Happening<
     let begun = Instant::now();
     if *stop.borrow_and_update() != Urgency::None {
         let code = -(nix::sys::signal::Signal::SIGTERM as i32);
-        return Ok(Ended { code, cause: Cause::Stopped, duration: Duration::ZERO, strays: 0 });
+        return Ok(Ended {
+            code,
+            cause: Cause::Stopped,
+            duration: Duration::ZERO,
+            lifetime: Duration::ZERO,
+            strays: 0,
+            memory: None,
+        });
     }
+    let floor = if spec.measures_memory { memory::floor() } else { None };
     let start::Started { mut child, tree } = start::start(&spec)?;
+    let peak = memory::peak(floor.is_some().then(|| tree.pid()));
+    tokio::pin!(peak);
+    let (mut memory, mut lifetime) = (None, None);
+    let mut is_waiting_for_memory = floor.is_some();
     let Spec { stdin, wall, idle, grace, .. } = spec;
     on(Happening::Spawned { pid: tree.pid(), start_ticks: tree.start_ticks() });
 
@@ -193,7 +223,15 @@ pub async fn run(spec: Spec, mut stop: StopSignal, on: &mut dyn FnMut(Happening<
         // Every branch is cancel-safe: waiting, reading and watching lose nothing when dropped, and `feed` is pinned
         // outside of the loop.
         tokio::select! {
-            status = child.wait(), if !course.has_ended() => course.ended(start::code(&status)),
+            found = &mut peak, if is_waiting_for_memory => {
+                is_waiting_for_memory = false;
+                memory = found.zip(floor).map(|(peak, floor)| Memory { peak, floor });
+            }
+            // Waiting for the child clears it away, and with it what it used.
+            status = child.wait(), if !course.has_ended() && !is_waiting_for_memory => {
+                lifetime = Some(begun.elapsed());
+                course.ended(start::code(&status));
+            }
             count = piece(&mut out, &mut out_piece), if out.is_some() => match out_piece.get(..count) {
                 Some(bytes) if count > 0 => {
                     course.heard();
@@ -216,7 +254,9 @@ pub async fn run(spec: Spec, mut stop: StopSignal, on: &mut dyn FnMut(Happening<
             () = until(wake), if wake.is_some() => course.tick(),
         }
     }
-    Ok(course.finish(begun.elapsed()))
+    let duration = begun.elapsed();
+    let ended = course.finish(duration);
+    Ok(Ended { lifetime: lifetime.unwrap_or(duration), memory, ..ended })
 }
 
 /// Reads a piece; 0 at the end of the stream, and when it can no longer be read.

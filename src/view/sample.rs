@@ -243,6 +243,7 @@ pub(crate) fn experiment() -> State {
         min_improvement: 0.0,
         unchanged_tolerance: 0.0,
         target: Some(80.0),
+        ..Numeric::default()
     };
     let spec = Task {
         completion: Completion::Numeric(numeric),

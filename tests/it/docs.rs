@@ -12,13 +12,14 @@ use regex::Regex;
 use crate::harness::Project;
 use crate::tidy::FLOORS;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     "examples/README.md",
     "docs/architecture.md",
     "docs/configuration.md",
     "docs/files.md",
+    "docs/measuring.md",
     "docs/replay-format.md",
 ];
 

@@ -23,6 +23,7 @@ mod honesty;
 mod init;
 mod killed;
 mod limits;
+mod measure;
 mod plan;
 mod reflection;
 mod run;

@@ -301,6 +301,7 @@ fn the_source_of_a_metric_is_not_displaced() {
         min_improvement: 0.0,
         unchanged_tolerance: 0.0,
         target: None,
+        ..Numeric::default()
     });
     let value = json!({"verification": {"validate_commands": ["echo {\"lat\":0}"]}});
     let refined = refined(&task, &value);

@@ -152,7 +152,7 @@ impl Course {
         self.tree.settled();
         // Without a code the child is stuck in the kernel and has a pending kill.
         let code = self.code.unwrap_or(-(nix::sys::signal::Signal::SIGKILL as i32));
-        Ended { code, cause: self.cause, duration, strays: self.strays }
+        Ended { code, cause: self.cause, duration, lifetime: duration, strays: self.strays, memory: None }
     }
 
     fn end_for(&mut self, cause: Cause) {

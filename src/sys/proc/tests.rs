@@ -132,6 +132,33 @@ async fn both_streams_and_the_exit_code_arrive() {
 }
 
 #[tokio::test]
+async fn the_memory_of_the_child_and_of_what_it_waited_for_is_told() {
+    let place = place();
+    let eat = |megabytes: u32| format!("python3 -c 'b = bytearray({megabytes} << 20)'");
+    for script in [eat(200), format!("{}; exit 0", eat(200)), format!("({}; :); ({}; :)", eat(200), eat(20))] {
+        let heard = hear(Spec { measures_memory: true, ..place.sh(&script) }).await;
+        assert_eq!((heard.ended.code, heard.ended.strays), (0, 0), "{script}");
+        let memory = heard.ended.memory.unwrap();
+        assert!((200..400).contains(&(memory.peak >> 20)), "{script}: {memory:?}");
+        assert!(memory.floor > 0, "{memory:?}");
+        assert!(heard.ended.lifetime <= heard.ended.duration && !heard.ended.lifetime.is_zero());
+    }
+    let heard = hear(Spec { measures_memory: true, ..place.sh("kill -9 $$") }).await;
+    assert_eq!(heard.ended.code, -9, "its status is not lost");
+    let heard = hear(place.sh("true")).await;
+    assert_eq!(heard.ended.memory, None, "nobody asked");
+}
+
+#[tokio::test]
+async fn a_child_whose_memory_is_wanted_is_ended_like_any_other() {
+    let place = place();
+    let spec = place.sh("sleep 600 & echo $! > pids; sleep 600");
+    let heard = hear(Spec { measures_memory: true, wall: Some(ms(500)), ..spec }).await;
+    assert_eq!(heard.ended.cause, Cause::Wall);
+    assert!(heard.ended.duration < PROMPT && heard.ended.memory.is_some(), "{:?}", heard.ended);
+}
+
+#[tokio::test]
 async fn the_child_leads_a_session_of_its_own_and_reads_nothing() {
     let place = place();
     let heard = hear(place.python("print(os.getsid(0)==os.getpid(), repr(sys.stdin.read()))")).await;
