@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::harness::Project;
 use crate::tidy::FLOORS;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     "examples/README.md",
@@ -20,6 +20,7 @@ const PAGES: [&str; 7] = [
     "docs/configuration.md",
     "docs/files.md",
     "docs/replay-format.md",
+    "docs/tutorial.md",
 ];
 
 fn path(name: &str) -> PathBuf {

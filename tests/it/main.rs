@@ -29,3 +29,4 @@ mod signals;
 mod skills;
 mod task;
 mod tidy;
+mod tutorial;
