@@ -418,7 +418,7 @@ mod tests {
             event.kind = EventKind::Planned {
                 source: "notes.md".into(),
                 placement: Placement::Replaced,
-                tasks: tasks.iter().map(|id| TaskId::new(id)).collect(),
+                tasks: tasks.iter().map(TaskId::new).collect(),
                 backup: None,
             };
             of(&event, &Style::plain())

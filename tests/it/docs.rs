@@ -21,6 +21,7 @@ const PAGES: [&str; 8] = [
     "docs/files.md",
     "docs/measuring.md",
     "docs/replay-format.md",
+    "docs/tutorial.md",
 ];
 
 fn path(name: &str) -> PathBuf {

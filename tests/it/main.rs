@@ -31,3 +31,4 @@ mod signals;
 mod skills;
 mod task;
 mod tidy;
+mod tutorial;
