@@ -3,8 +3,6 @@
 //! Checks the whole grammar but builds no value. Comments and commas before a closing bracket are passed over and noted.
 //! Invariant: what is whole and not repaired is JSON, but for the range of numbers and lone surrogates in strings.
 
-use std::borrow::Cow;
-
 /// Levels of nesting that `serde_json` reads.
 const MAX_DEPTH: usize = 127;
 
@@ -359,11 +357,4 @@ fn is_number(word: &[u8]) -> bool {
         rest = after;
     }
     rest.is_empty()
-}
-
-/// For messages that are known before the text is.
-impl From<&Break> for Cow<'static, str> {
-    fn from(broken: &Break) -> Self {
-        Cow::Borrowed(broken.problem)
-    }
 }

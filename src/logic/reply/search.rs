@@ -180,7 +180,7 @@ impl Search<'_> {
 
     fn end_region(&mut self, end: usize, is_torn: bool) {
         let Some(Region { start, broken, .. }) = self.region.take() else { return };
-        let lost = Lost { start, end, at: broken.at, problem: Cow::from(&broken), is_torn };
+        let lost = Lost { start, end, at: broken.at, problem: Cow::Borrowed(broken.problem), is_torn };
         self.lost = Some(Lost::more_telling(self.lost.take(), lost));
     }
 
