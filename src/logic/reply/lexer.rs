@@ -71,9 +71,12 @@ pub(super) fn attempt(text: &[u8], start: usize, spare: &mut usize) -> (Attempt,
         *spare = spare.saturating_sub(1 + lexer.at - repair.at);
     }
     let attempt = match result {
-        Ok(()) => Attempt::Whole { end: lexer.at, is_repaired: lexer.repair.is_some(), has_key: lexer.has_key },
-        Err(problem) => {
-            let last = lexer.here(problem);
+        Ok(()) if lexer.has_key || lexer.repair.is_none() => {
+            Attempt::Whole { end: lexer.at, is_repaired: lexer.repair.is_some(), has_key: lexer.has_key }
+        }
+        // What holds nothing but comments and bare values is as little meant as what breaks behind a comment.
+        result => {
+            let last = lexer.here(result.err().unwrap_or_default());
             let is_object = text.get(start) == Some(&b'{');
             // `[#12]` and `{// ...}` in prose are not meant as JSON with a comment, which would swallow what follows.
             let is_meant = |repair: &Break| repair.has_key || is_object && last.has_key;
