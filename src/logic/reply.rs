@@ -93,7 +93,8 @@ pub enum Choice<E> {
 /// Those that are at least an eighth of the longest one come before the shorter ones, and those with a key in them
 /// before lists of bare values and empty objects: so a `{}` or a log line never wins over an answer. Within these groups
 /// strict JSON comes before repaired, then the later before the earlier, as models correct themselves.
-/// Parts of a document that is broken as a whole are no candidates.
+/// No candidates are parts of a document that is broken as a whole, and what holds comments but no key: in prose that is
+/// rather a glob or a reference (`src/{/*`, `[#12]`).
 pub fn candidates(text: &str) -> Vec<Candidate> {
     Found::in_text(text).candidates
 }

@@ -13,7 +13,7 @@ use super::error::{Problem, QueueError};
 use super::layout;
 use super::place::{self, Lines, Step};
 use super::queue_file::{Caps, Entry, QueueFile, journal};
-use super::scan::{self, SyntaxError};
+use super::scan::{SyntaxError, Trail};
 use super::{migrate, task_json};
 use crate::model::Queue;
 use crate::sys;
@@ -211,9 +211,10 @@ impl QueueFile {
         let mut found = Vec::new();
         let task = task_json::read(object, &mut found);
         let place = format!("tasks[{at}]");
+        let mut trail = Trail::new(text, entry.offset);
         for found in found {
             complaints.add(|| Complaint {
-                offset: scan::locate(text, entry.offset, &found.steps),
+                offset: trail.locate(&found.steps),
                 place: place::name(&place, &found.steps),
                 message: found.message,
                 other: None,
@@ -221,7 +222,7 @@ impl QueueFile {
         }
         let first = self.index.get(&task.id).copied();
         if let Some(first) = first {
-            let id_of = |entry: usize| scan::locate(text, entry, &[Step::Key("id")]);
+            let id_of = |entry: usize| Trail::new(text, entry).locate(&[Step::Key("id")]);
             complaints.add(|| Complaint {
                 offset: id_of(entry.offset),
                 place: format!("{place}.id"),

@@ -34,37 +34,57 @@ pub(super) fn parse(text: &str) -> Result<Json> {
     Ok(value)
 }
 
-/// Returns the offset of the value that `steps` leads to from the value at `start`, or of the nearest one on the
-/// way that exists. The text must be JSON that [`parse`] accepts.
-pub(super) fn locate(text: &str, start: usize, steps: &[Step]) -> usize {
-    let mut found = start;
-    for step in steps {
-        let mut scanner = Scanner::new(text, found);
-        let mut next = None;
-        let walked = match step {
-            Step::Key(key) => scanner.members(|scanner, name, _| {
-                if name == *key {
-                    next = Some(scanner.at);
-                }
-                scanner.value().map(drop)
-            }),
-            Step::Index(index) => {
-                let mut at = 0;
-                scanner.elements(|scanner| {
-                    if at == *index {
-                        next = Some(scanner.at);
-                    }
-                    at += 1;
-                    scanner.value().map(drop)
-                })
-            }
-        };
-        match (walked, next) {
-            (Ok(()), Some(offset)) => found = offset,
-            (Ok(()) | Err(_), _) => return found,
-        }
+/// The way to the value that was looked for last, so that its neighbour is found from there.
+pub(super) struct Trail<'t, 's> {
+    text: &'t str,
+    start: usize,
+    known: Vec<(Step<'s>, usize)>,
+}
+
+impl<'t, 's> Trail<'t, 's> {
+    /// Begins at the value at `start`. The text must be JSON that [`parse`] accepts.
+    pub(super) fn new(text: &'t str, start: usize) -> Self {
+        Self { text, start, known: Vec::new() }
     }
-    found
+
+    /// Returns the offset of the value that `steps` leads to, or of the nearest one on the way that exists.
+    pub(super) fn locate(&mut self, steps: &[Step<'s>]) -> usize {
+        let shared = self.known.iter().zip(steps).take_while(|((known, _), step)| known == *step).count();
+        self.known.truncate(shared);
+        for step in steps.iter().skip(shared) {
+            let found = self.known.last().map_or(self.start, |(_, offset)| *offset);
+            let Some(next) = below(self.text, found, step) else { return found };
+            self.known.push((*step, next));
+        }
+        self.known.last().map_or(self.start, |(_, offset)| *offset)
+    }
+}
+
+/// Returns the offset of a member or item of the value at `start`.
+fn below(text: &str, start: usize, step: &Step) -> Option<usize> {
+    let mut scanner = Scanner::new(text, start);
+    let mut next = None;
+    // What ends the walk early is no error of the text.
+    let _ = match step {
+        Step::Key(key) => scanner.members(|scanner, name, _| {
+            if name == *key {
+                next = Some(scanner.at);
+            }
+            scanner.value().map(drop)
+        }),
+        Step::Index(index) => {
+            let mut at = 0;
+            scanner.elements(|scanner| {
+                if at == *index {
+                    next = Some(scanner.at);
+                    return scanner.fail("found");
+                }
+                at += 1;
+                scanner.value().map(drop)
+            })
+        }
+    };
+    next
 }
 
 impl<'a> Scanner<'a> {
@@ -308,7 +328,8 @@ mod tests {
     #[test]
     fn a_place_is_found_or_its_nearest_parent() {
         let text = r#"{"a": 1, "a": {"b": [10, 20]}, "c": 3}"#;
-        let at = |steps: &[Step]| &text[locate(text, 0, steps)..];
+        let mut trail = Trail::new(text, 0);
+        let mut at = |steps: &[Step<'static>]| &text[trail.locate(steps)..];
         let (a, b, gone) = (Step::Key("a"), Step::Key("b"), Step::Key("gone"));
         assert!(at(&[a, b, Step::Index(1)]).starts_with("20]"));
         assert!(at(&[a, gone]).starts_with("{\"b\""));

@@ -3,8 +3,6 @@
 //! Checks the whole grammar but builds no value. Comments and commas before a closing bracket are passed over and noted.
 //! Invariant: what is whole and not repaired is JSON, but for the range of numbers and lone surrogates in strings.
 
-use std::borrow::Cow;
-
 /// Levels of nesting that `serde_json` reads.
 const MAX_DEPTH: usize = 127;
 
@@ -73,9 +71,12 @@ pub(super) fn attempt(text: &[u8], start: usize, spare: &mut usize) -> (Attempt,
         *spare = spare.saturating_sub(1 + lexer.at - repair.at);
     }
     let attempt = match result {
-        Ok(()) => Attempt::Whole { end: lexer.at, is_repaired: lexer.repair.is_some(), has_key: lexer.has_key },
-        Err(problem) => {
-            let last = lexer.here(problem);
+        Ok(()) if lexer.has_key || lexer.repair.is_none() => {
+            Attempt::Whole { end: lexer.at, is_repaired: lexer.repair.is_some(), has_key: lexer.has_key }
+        }
+        // What holds nothing but comments and bare values is as little meant as what breaks behind a comment.
+        result => {
+            let last = lexer.here(result.err().unwrap_or_default());
             let is_object = text.get(start) == Some(&b'{');
             // `[#12]` and `{// ...}` in prose are not meant as JSON with a comment, which would swallow what follows.
             let is_meant = |repair: &Break| repair.has_key || is_object && last.has_key;
@@ -359,11 +360,4 @@ fn is_number(word: &[u8]) -> bool {
         rest = after;
     }
     rest.is_empty()
-}
-
-/// For messages that are known before the text is.
-impl From<&Break> for Cow<'static, str> {
-    fn from(broken: &Break) -> Self {
-        Cow::Borrowed(broken.problem)
-    }
 }

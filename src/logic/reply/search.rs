@@ -158,7 +158,10 @@ impl Search<'_> {
     }
 
     fn broken(&mut self, start: usize, broken: Break) {
-        let is_part = self.region.is_some() && (!broken.has_key || self.is_part(start));
+        let is_part = self.region.as_ref().is_some_and(|region| {
+            // Behind the string that the text ends in there is no other quote, so no key either.
+            region.broken.is_torn || !broken.has_key || self.is_part(start)
+        });
         if let Some(region) = self.region.as_mut().filter(|_| is_part) {
             region.depth += broken.depth;
             return;
@@ -171,7 +174,7 @@ impl Search<'_> {
 
     /// Notes a closing bracket outside of documents.
     fn closed(&mut self, end: usize) {
-        let Some(region) = &mut self.region else { return };
+        let Some(region) = self.region.as_mut().filter(|region| !region.broken.is_torn) else { return };
         region.depth = region.depth.saturating_sub(1);
         if region.depth == 0 {
             self.end_region(end, false);
@@ -180,7 +183,7 @@ impl Search<'_> {
 
     fn end_region(&mut self, end: usize, is_torn: bool) {
         let Some(Region { start, broken, .. }) = self.region.take() else { return };
-        let lost = Lost { start, end, at: broken.at, problem: Cow::from(&broken), is_torn };
+        let lost = Lost { start, end, at: broken.at, problem: Cow::Borrowed(broken.problem), is_torn };
         self.lost = Some(Lost::more_telling(self.lost.take(), lost));
     }
 
