@@ -172,6 +172,8 @@ pub fn next_epoch(agent: Agent) {
     stage.project.write("task.json", &queue.to_string());
     let done = stage.autodev(&["run", "--epochs", "3"], 0);
     assert!(done.err.contains("nothing new to plan"), "{}", done.err);
+    // What the questions used counts too: four answers at work, two about what is left.
+    assert!(done.err.contains("Usage: 6.0k tokens in, 300 out"), "{}", done.err);
 
     // The plan was refused for a while, and waited for.
     let ends: Vec<Value> = answers(&stage).iter().map(|report| report["end"]["end"].clone()).collect();
