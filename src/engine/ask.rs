@@ -254,7 +254,8 @@ impl Answer {
             ProcessEnd::Lost => "the backend was lost".to_owned(),
         };
         let said = self.report.message.trim();
-        let said = if said.is_empty() { String::new() } else { format!(":\n{said}\n") };
+        // The reason of a refusal is often all that the program said.
+        let said = if how.contains(said) { String::new() } else { format!(":\n{said}\n") };
         format!("{how}{said} (all it printed: {})", self.log.display())
     }
 }

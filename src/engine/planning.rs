@@ -19,7 +19,7 @@ use super::sinks::{Audience, Sinks};
 use super::store::Store;
 use crate::detect;
 use crate::logic::reply;
-use crate::model::{EventKind, Inquiry, Placement, TaskId};
+use crate::model::{EventKind, Inquiry, Limit, Placement, ProcessEnd, TaskId};
 use crate::plan::audit::Finding;
 use crate::plan::import::Format;
 use crate::plan::proposal::{self, Proposal};
@@ -186,7 +186,7 @@ async fn specify(desk: &mut Desk, project: &Project, source: &Source, output: &P
     let answer = desk.asker.ask(&mut desk.store, &mut desk.tree, &question).await?;
     desk.go_on()?;
     if !answer.report.is_ok {
-        bail!("{}", desk.store.sinks.redact(&answer.trouble()));
+        bail!("{}{}", desk.store.sinks.redact(&answer.trouble()), hint(Some(&answer.report.end), ""));
     }
     let text = reply::document(&answer.reply);
     if let Some(dir) = output.parent() {
@@ -234,9 +234,28 @@ async fn ask(
     };
     let proposed = propose(&desk.asker, &mut desk.store, &mut desk.tree, &wish, judge).await?;
     desk.go_on()?;
-    match proposed {
-        Proposed::Plan(proposal) => Ok(proposal),
-        Proposed::NoAnswer(_) | Proposed::Unsound { .. } => bail!("{}", desk.store.sinks.redact(&proposed.trouble())),
+    let trouble = desk.store.sinks.redact(&proposed.trouble());
+    let end = match proposed {
+        Proposed::Plan(proposal) => return Ok(proposal),
+        Proposed::NoAnswer(answer) => Some(answer.report.end),
+        Proposed::Unsound { .. } => None,
+    };
+    bail!("{trouble}{}", hint(end.as_ref(), &basis.specification))
+}
+
+/// What to do after a failure: whoever is refused for now asks again, and a specification that was made is not made again.
+fn hint(end: Option<&ProcessEnd>, specification: &str) -> String {
+    let when = match end {
+        Some(ProcessEnd::Limited(Limit { until: Some(until), .. })) => {
+            format!(" after {} UTC", until.format("%Y-%m-%d %H:%M:%S"))
+        }
+        Some(ProcessEnd::Limited(Limit { until: None, .. })) => " later".to_owned(),
+        _ => String::new(),
+    };
+    match (specification, when.as_str()) {
+        ("", "") => String::new(),
+        ("", when) => format!("\nhint: nothing has changed; run the command again{when}"),
+        (kept, when) => format!("\nhint: the specification is kept; go on{when} with: autodev plan -f {kept}"),
     }
 }
 

@@ -162,7 +162,8 @@ impl List<'_> {
                 self.rendered(&format!("{extension}/GEMINI.md"), text::EXTENSION_GUIDE, None)?;
                 self.gemini_commands(extension);
             }
-            Tool::Codex | Tool::Opencode => {}
+            Tool::Opencode => self.text(".opencode/.gitignore", text::OPENCODE_IGNORED),
+            Tool::Codex => {}
         }
         self.link(&format!("{root}/skills"));
         Ok(())

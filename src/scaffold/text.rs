@@ -38,6 +38,9 @@ pub(super) const GEMINI_SPEC_DEV: &str = include_str!("../../templates/init/gemi
 pub(super) const GEMINI_COCA_SPEC: &str = include_str!("../../templates/init/gemini-coca-spec.toml");
 pub(super) const GEMINI_SETTINGS: &str = include_str!("../../templates/init/gemini-settings.json");
 pub(super) const GEMINI_EXTENSION: &str = include_str!("../../templates/init/gemini-extension.json");
+/// What opencode writes there itself when there is none, without the line that hides it from git: an attempt that did
+/// nothing else would have changed a file.
+pub(super) const OPENCODE_IGNORED: &str = include_str!("../../templates/init/opencode-gitignore");
 
 /// What the templates may name.
 #[derive(Debug, Serialize)]

@@ -50,12 +50,13 @@ const GEMINI: [&str; 12] = [
     ".gemini/extensions/autodev-local/commands/autodev/coca-spec.toml",
     ".gemini/skills",
 ];
-const OPENCODE: [&str; 6] = [
+const OPENCODE: [&str; 7] = [
     "AGENTS.md",
     ".agents/skills",
     ".opencode/INSTALL.md",
     ".opencode/AGENTS.md",
     ".opencode/rules/core.md",
+    ".opencode/.gitignore",
     ".opencode/skills",
 ];
 const TOOLS: [(&str, &[&str]); 4] =

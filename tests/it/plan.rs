@@ -271,6 +271,26 @@ fn a_backend_that_fails_is_quoted() {
 }
 
 #[test]
+fn a_refusal_is_told_once_and_what_to_do_then() {
+    let project = project(&[]);
+    let refusal = "error: usage limit reached, try again later";
+    project.agent("codex", &format!("echo '{refusal}'; exit 1"));
+    let done = project.expect(&["plan", "--intent", "x"], 1);
+    let (_, told) = done.err.split_once("Error: ").unwrap();
+    assert_eq!(told.matches(refusal).count(), 1, "{told}");
+    assert!(told.contains("\nhint: nothing has changed; run the command again later"), "{told}");
+
+    // The second question is the one that fails: the first need not be paid for again.
+    let refused = format!("[ $AUTODEV_INQUIRY = spec ] && {{ cat $out/spec; exit; }}; echo '{refusal}'; exit 1");
+    for (agent, when) in [(refused.as_str(), " later"), (refused.replace(refusal, "out of luck").as_str(), "")] {
+        project.agent("codex", agent);
+        let done = project.expect(&["plan", "--intent", "x"], 1);
+        let hint = format!("go on{when} with: autodev plan -f docs/specs/intent-coca-spec.md");
+        assert!(done.err.contains(&hint), "{}", done.err);
+    }
+}
+
+#[test]
 fn files_that_change_while_planning_are_named() {
     let project = project(&[&reply(&[task("P0-1", "Add greeting")])]);
     project.agent("codex", &format!("echo x > sneaked.txt; cat <<'E'\n{}\nE", reply(&[task("P0-1", "Add greeting")])));

@@ -98,6 +98,11 @@ macro_rules! askers {
             }
 
             #[test]
+            fn is_asked_without_a_form_when_it_cannot_keep_to_one() {
+                planning::no_form($agent);
+            }
+
+            #[test]
             fn reflects_on_a_failed_attempt_and_the_next_one_is_told() {
                 planning::reflection($agent);
             }

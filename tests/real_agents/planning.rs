@@ -172,6 +172,8 @@ pub fn next_epoch(agent: Agent) {
     stage.project.write("task.json", &queue.to_string());
     let done = stage.autodev(&["run", "--epochs", "3"], 0);
     assert!(done.err.contains("nothing new to plan"), "{}", done.err);
+    // What the questions used counts too: four answers at work, two about what is left.
+    assert!(done.err.contains("Usage: 6.0k tokens in, 300 out"), "{}", done.err);
 
     // The plan was refused for a while, and waited for.
     let ends: Vec<Value> = answers(&stage).iter().map(|report| report["end"]["end"].clone()).collect();
@@ -195,12 +197,39 @@ pub fn next_epoch(agent: Agent) {
     assert_eq!((&kept["id"], &kept["attempt_history"][0]["status"]), (&json!("P0-1"), &json!("completed")));
 }
 
+pub fn no_form(agent: Agent) {
+    let sound = plan("P1-1", "Say goodbye", &["test -s src/bye.txt"]);
+    let misfit = json!({"project": "Demo", "tasks": [{"id": "P1-1", "title": "Say goodbye"}]});
+    let (misfits, tries) = match agent {
+        // It shows the model what does not fit, and gives up after five answers.
+        Agent::Claude => (json!({ "final": misfit, "times": 5 }), 5),
+        Agent::Codex | Agent::Gemini | Agent::Opencode => {
+            (fault(&json!({ "kind": "bad_request", "message": "Invalid schema for response_format" }), 1), 1)
+        }
+    };
+    let Some(stage) = specified(agent, &[("plan", json!([misfits, answer(&sound)]))]) else { return };
+    stage.autodev(&["plan", "feature.md"], 0);
+    assert_eq!(stage.project.json("task.json")["tasks"][0]["id"], "P1-1");
+    let asked = stage.server.asked("plan");
+    assert_eq!(asked.len(), tries + 1);
+    let has_form = |request: &Value| {
+        request["body"]["text"].get("format").is_some()
+            || request["tools"].as_array().unwrap().iter().any(|tool| tool == "StructuredOutput")
+    };
+    assert_eq!(asked.iter().filter(|request| has_form(request)).count(), tries);
+    assert_eq!(answers(&stage).len(), 2);
+}
+
 pub fn limit(agent: Agent) {
     let turns = json!([fault(&json!({ "kind": "rate_limit", "retry_after": 1 }), agent.tries())]);
     let Some(stage) = specified(agent, &[("plan", turns)]) else { return };
     let before = stage.project.read("task.json");
     let done = stage.autodev(&["plan", "feature.md"], 1);
-    assert!(done.err.contains("the model service refused") && done.err.contains("logs/plans/"), "{}", done.err);
+    for told in
+        ["the model service refused", "429", "logs/plans/", "\nhint: nothing has changed; run the command again"]
+    {
+        assert!(done.err.contains(told), "{told}: {}", done.err);
+    }
     assert_eq!(stage.project.read("task.json"), before);
     assert_eq!(answers(&stage)[0]["end"]["end"], "limited");
     assert_eq!(stage.server.asked("plan").len(), agent.tries() as usize);

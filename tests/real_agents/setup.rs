@@ -26,6 +26,7 @@ pub fn rules_and_skills(agent: Agent) {
     stage.project.git(&["commit", "-q", "-m", "set up"]);
     stage.project.env("AUTODEV_REFLECTION_ENABLED", "true");
     stage.run(0);
+    assert_eq!(stage.attempts()[0]["changed"], serde_json::json!(["src/hello.txt"]), "what init made is no work");
     assert_eq!(stage.project.committed(), ["src/hello.txt"]);
     assert_eq!(stage.foreign(), [] as [&str; 0]);
 
