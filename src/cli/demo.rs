@@ -38,7 +38,7 @@ pub(super) fn main(arguments: &DemoArguments) -> Result<i32> {
         screen::print(&demo::prologue(&demo));
         let mut project = Project::open(None, &demo.dir)?;
         project.config.backend.replay.speed = arguments.speed;
-        let code = engine::run(project, engine::RunOptions::default()).await?;
+        let code = Box::pin(engine::run(project, engine::RunOptions::default())).await?;
         screen::print(&demo::epilogue(&demo, &program(), code));
         Ok(code)
     })

@@ -266,7 +266,8 @@ fn backend_name(text: &str) -> Result<BackendName, String> {
 /// A runtime for one thread: autodev waits for processes, it does not compute.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(work);
+    // A run's state machine is large; it belongs on the heap.
+    let result = runtime.block_on(Box::pin(work));
     // A reader of a pipe that some stranger holds open must not keep us.
     runtime.shutdown_background();
     result

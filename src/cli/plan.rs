@@ -105,24 +105,19 @@ fn plan_json(project: &Project, report: &PlanReport) -> serde_json::Value {
 }
 
 fn plan_text(project: &Project, request: &PlanRequest, report: &PlanReport) -> String {
-    let mut text = String::new();
-    if let Some(specification) = &report.specification {
-        text += &format!("Specification: {specification}\n");
-    }
+    let mut lines = Vec::new();
+    lines.extend(report.specification.as_ref().map(|path| format!("Specification: {path}")));
     let label = &request.source.label;
-    text += &match report.imported {
-        Some(format) => format!("Source: {label} ({format}, taken as it is)\n"),
-        None => format!("Source: {label} (planned by {})\n", project.config.backend.default.as_str()),
-    };
+    lines.push(match report.imported {
+        Some(format) => format!("Source: {label} ({format}, taken as it is)"),
+        None => format!("Source: {label} (planned by {})", project.config.backend.default.as_str()),
+    });
     let what = if request.append { "added to" } else { "written to" };
-    text += &format!("{} task(s) {what} {}\n", report.tasks.len(), project.shown(&report.output));
-    for (id, title) in &report.tasks {
-        text += &format!("  {id}: {title}\n");
-    }
-    if let Some(backup) = &report.backup {
-        text += &format!("The queue before: {}\n", project.shown(backup));
-    }
-    text + "Next: autodev run --dry-run, then autodev run\n"
+    lines.push(format!("{} task(s) {what} {}", report.tasks.len(), project.shown(&report.output)));
+    lines.extend(report.tasks.iter().map(|(id, title)| format!("  {id}: {title}")));
+    lines.extend(report.backup.as_ref().map(|path| format!("The queue before: {}", project.shown(path))));
+    lines.push("Next: autodev run --dry-run, then autodev run".to_owned());
+    lines.join("\n") + "\n"
 }
 
 pub(super) fn spec(mut project: Project, arguments: &SpecArguments) -> Result<i32> {

@@ -25,7 +25,7 @@ use crate::plan::import::Format;
 use crate::plan::proposal::{self, Proposal};
 use crate::plan::refill::{self, Journal, Taken, Target};
 use crate::plan::source::{self, Source};
-use crate::plan::{QueueError, QueueFile};
+use crate::plan::{Caps, QueueError, QueueFile};
 use crate::prompt::question::{self, PlanInput, SpecInput};
 use crate::sys;
 use crate::sys::fs::{Durability, write_atomic};
@@ -308,6 +308,14 @@ fn place(
                 std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
             }
             let mut file = refill::replace(proposal, &wish, &target, Journal::Kept)?;
+            // What `init` wrote holds nothing that a plan would take away.
+            if content.as_deref().is_some_and(|content| has_no_task(&path, content, &caps)) {
+                match file.save(&lock, Durability::Synced) {
+                    Ok(_) => break (file, None),
+                    Err(QueueError::Changed { .. }) if tries < TRIES => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
             let backup = file.supersede(&lock, now, Durability::Synced)?;
             break (file, backup);
         }
@@ -330,6 +338,11 @@ fn place(
         }])?;
     }
     Ok(PlanReport { specification: None, imported: None, tasks, output: path, backup, remarks: Vec::new() })
+}
+
+fn has_no_task(path: &Path, content: &[u8], caps: &Caps) -> bool {
+    let file = QueueFile::parse(path, content.to_vec(), caps);
+    file.is_ok_and(|file| file.queue().tasks.is_empty() && file.queue().journal.is_empty())
 }
 
 fn output(project: &Project, request: &PlanRequest) -> Result<PathBuf> {

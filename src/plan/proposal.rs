@@ -56,7 +56,7 @@ fn proposed(mut task: Object) -> Object {
     for key in ["attempt_history", "refinement_count", "last_reflection_summary", "block_reason", "blocked_at"] {
         task.remove(key);
     }
-    if task.get("replaces").and_then(Json::as_array).is_some_and(|ids| ids.is_empty()) {
+    if task.get("replaces").and_then(Json::as_array).is_some_and(<[Json]>::is_empty) {
         task.remove("replaces");
     }
     normal::normalise(&mut task);

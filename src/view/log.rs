@@ -86,20 +86,21 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             let text = if failed.is_empty() { words() } else { phrase::gate_counts(report) };
             std::iter::once(LogLine::new(status, text)).chain(failed).collect()
         }
+        // `plan` says it itself; a run beside it is told.
+        EventKind::Planned { .. } if !state.run.status.is_active() => vec![],
         EventKind::GateCancelled { .. }
         | EventKind::CommitSkipped { .. }
         | EventKind::TaskReopened { .. }
         | EventKind::TaskDropped { .. }
-        | EventKind::StatusSet { .. } => vec![LogLine::new("info", words())],
-        EventKind::AskStarted { .. } => vec![LogLine::new("waiting", words())],
+        | EventKind::StatusSet { .. }
+        | EventKind::Reflected { .. }
+        | EventKind::EpochEnded { .. }
+        | EventKind::Planned { .. } => vec![LogLine::new("info", words())],
         EventKind::AskEnded { report, .. } => {
             let status = if report.is_ok && report.changed.is_empty() { "info" } else { "warning" };
             vec![LogLine::new(status, words())]
         }
-        EventKind::Reflected { .. } | EventKind::EpochEnded { .. } | EventKind::Planned { .. } => {
-            vec![LogLine::new("info", words())]
-        }
-        EventKind::ReplanStarted { .. } => vec![LogLine::new("waiting", words())],
+        EventKind::AskStarted { .. } | EventKind::ReplanStarted { .. } => vec![LogLine::new("waiting", words())],
         EventKind::Replanned { outcome, .. } => {
             let status = match outcome {
                 Replan::New { .. } | Replan::Nothing => "info",
