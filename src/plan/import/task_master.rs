@@ -102,7 +102,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn shape(&self, way: &[Step], expected: &'static str, found: &Json) -> ImportError {
-        let (line, _) = self.lines.position(scan::locate(self.text, 0, way));
+        let (line, _) = self.lines.position(scan::Trail::new(self.text, 0).locate(way));
         let place = if way.is_empty() { "the file".to_owned() } else { name("", way) };
         ImportError::Shape { file: self.file.to_owned(), line, place, expected, found: found.kind() }
     }
@@ -132,7 +132,7 @@ impl Reader<'_> {
     /// Returns the line of each element of a list.
     fn lines_of(&self, way: &[Step]) -> Vec<usize> {
         let mut lines = Vec::new();
-        let start = scan::locate(self.text, 0, way);
+        let start = scan::Trail::new(self.text, 0).locate(way);
         let (mut counted, mut line) = (start, self.lines.position(start).0);
         let mut scanner = Scanner::new(self.text, start);
         let walked = scanner.elements(|scanner| {
