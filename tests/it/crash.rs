@@ -153,7 +153,8 @@ fn disturbed(scenario: &Scenario, place: usize, want: &BTreeMap<&'static str, St
 
 #[test]
 fn a_run_killed_at_any_point_comes_to_the_same_end() {
-    let want = kill_everywhere(&WORK);
+    let (want, tried) = kill_everywhere(&WORK);
+    println!("{tried}");
     assert_eq!(want["commits"].lines().count(), 3, "two commits on top of the first: {want:?}");
     assert!(want["salvage"].contains("src/c.txt"), "{want:?}");
     assert!(!want["tree"].contains("src/c.txt"));
@@ -161,13 +162,14 @@ fn a_run_killed_at_any_point_comes_to_the_same_end() {
 
 #[test]
 fn a_run_killed_while_reflecting_or_planning_comes_to_the_same_end() {
-    let want = kill_everywhere(&PLANS);
+    let (want, tried) = kill_everywhere(&PLANS);
+    println!("{tried}");
     assert_eq!(want["commits"].lines().count(), 3, "two commits on top of the first: {want:?}");
     assert!(want["epochs"].contains(r#""epoch":1"#), "{want:?}");
 }
 
-/// Kills the scenario at each of its points, and returns how it ends in any case.
-fn kill_everywhere(scenario: &Scenario) -> BTreeMap<&'static str, String> {
+/// Kills the scenario at each of its points, and returns how it ends in any case, and a line about what was tried.
+fn kill_everywhere(scenario: &Scenario) -> (BTreeMap<&'static str, String>, String) {
     let mut calm = (scenario.project)();
     let log = calm.dir().parent().unwrap().join("out/points");
     calm.env("AUTODEV_KILL_LOG", log.to_str().unwrap());
@@ -200,8 +202,8 @@ fn kill_everywhere(scenario: &Scenario) -> BTreeMap<&'static str, String> {
     });
     let wrong = wrong.into_inner().unwrap();
     let tried = points - missed.into_inner();
-    println!("kill points: {tried} tried, {} runs, {} ended differently", tried * 2 + 1, wrong.len());
+    let line = format!("kill points: {tried} tried, {} runs, {} ended differently", tried * 2 + 1, wrong.len());
     assert!(tried > 60 && tried + points / 5 > points, "only {tried} of {points} points were reached");
     assert!(wrong.is_empty(), "{} of {points} points:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n\n"));
-    want
+    (want, line)
 }

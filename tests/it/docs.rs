@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::harness::Project;
 use crate::tidy::FLOORS;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "CONTRIBUTING.md",
     "examples/README.md",
