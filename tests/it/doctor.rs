@@ -120,8 +120,8 @@ fn rows_are_shown_by_group_within_80_columns() {
     let project = healthy();
     let out = project.expect(&["doctor"], 0).out;
     let headings: Vec<&str> = out.lines().filter(|line| line.starts_with(char::is_alphabetic)).collect();
-    assert_eq!(headings[..5], ["Configuration", "Queue", "Git", "Agents", "Machine"], "{out}");
-    assert!(headings[5].starts_with("Summary: ") && headings[5].ends_with(", 0 errors"), "{out}");
+    assert_eq!(headings[..6], ["Configuration", "Queue", "Git", "Agents", "Skills", "Machine"], "{out}");
+    assert!(headings[6].starts_with("Summary: ") && headings[6].ends_with(", 0 errors"), "{out}");
     assert!(out.contains("[OK] branch: main\n"), "{out}");
     let is_long = |line: &&str| line.chars().count() > 80 && line.trim().contains(' ');
     assert_eq!(out.lines().find(is_long), None, "{out}");
