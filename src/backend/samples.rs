@@ -76,6 +76,7 @@ pub(super) fn config() -> Config {
             "attempt_log_subdir": "/project/logs/attempts"},
         "verification": {"min_changed_files": 1, "changed_files_preview_limit": 20, "validate_commands": [],
             "validate_timeout_seconds": 1800, "validate_working_directory": "", "validate_environment": {}},
+        "plan": { "timeout_seconds": 600 },
         "reflection": {"enabled": true, "max_refinements_per_task": 3, "prompt_timeout_seconds": 180, "log_tail_lines": 80,
             "max_attempt_history_entries": 12, "max_learning_notes": 20, "max_project_learning_entries": 50,
             "prompt_learning_limit": 6},

@@ -40,6 +40,18 @@ const NEAR: usize = 60;
 /// log line, an example of a field, or an empty object after the answer.
 const COMPARABLE: usize = 8;
 
+/// Returns what people call the type of a JSON value.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
 /// A JSON object or list in a reply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use super::json::{Json, Object};
 use super::place::{self, Step};
 use super::{migrate, task_json};
+use crate::logic::reply::kind;
 use crate::logic::words;
 use crate::model::{Completion, Execution, Numeric, Task};
 
@@ -106,17 +107,6 @@ pub(super) fn folded(title: &str) -> String {
 
 fn numbered(at: usize) -> String {
     format!("task {}", at + 1)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 /// Returns a text as it is shown in a finding: a JSON string on one line, shortened.

@@ -10,30 +10,9 @@ use serde_json::Value;
 use super::bundled::DEFAULTS;
 use super::catalogue::{Catalogue, DIRECTORY};
 use super::tool::{Manifest, Tool, user_skills};
+pub use crate::logic::health::Level;
 use crate::model::BackendName;
 use crate::sys::fs::read_capped;
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// In place.
-    Ok,
-    /// Works, but not as well as it could.
-    Warn,
-    /// Does not work.
-    Error,
-}
-
-impl Level {
-    /// The word for people and programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Error => "error",
-        }
-    }
-}
 
 /// A finding.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -153,7 +153,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_body_is_a_suffix_and_its_line_is_right(text in pieces()) {
+    fn fuzz_front_matter_leaves_a_body_that_is_a_suffix(text in pieces()) {
         match split(&text) {
             Ok(document) => {
                 prop_assert!(text.ends_with(document.body));
@@ -172,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_as_json_is_read_back(
+    fn fuzz_front_matter_written_as_json_is_read_back(
         keys in prop::collection::btree_map("[a-z]{1,6}", "[ -~\\n]{0,20}", 1..6),
         body in "[ -~\\n]{0,40}",
     ) {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::logic::plain::plain;
+use crate::logic::reply::kind;
 use crate::model::{CommandSpec, RefinedChecks, Refinement};
 
 /// Characters of one text: a page. Notes of several pages would bury the task.
@@ -278,16 +279,4 @@ impl Reader {
 
 fn given<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     object.get(key).filter(|value| !value.is_null())
-}
-
-/// Returns what a person calls this type.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
