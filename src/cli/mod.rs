@@ -1,4 +1,4 @@
-//! Floor 5: the command line. Arguments in, text and an exit code out; everything else is elsewhere.
+//! Floor 4: the command line. Arguments in, text and an exit code out; everything else is elsewhere.
 
 mod checks;
 mod completions;
