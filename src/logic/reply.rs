@@ -5,8 +5,9 @@
 //! [`choose`] takes the first that its caller accepts.
 //!
 //! What is read as it was not written: comments (`//`, `#`, `/* */`) and commas before a closing bracket are passed
-//! over. Nothing else is mended, because a quote or a bracket that is guessed can change what is meant: a reply that
-//! ends in the middle is an error, and so is a part of a document that cannot be read as a whole.
+//! over, but for a comment directly behind the first bracket, which in prose is a glob (`src/{/*`). Nothing else is
+//! mended, because a quote or a bracket that is guessed can change what is meant: a reply that ends in the middle is an
+//! error, and a part of a document that cannot be read as a whole is no answer.
 //!
 //! Invariants: no input panics; the work is a fixed multiple of the input's length, and so is the memory.
 

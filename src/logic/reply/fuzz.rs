@@ -129,7 +129,7 @@ proptest! {
             if line.trim_start().starts_with([']', '}']) && mark == 1 && !spoilt.trim_end().ends_with(['[', '{', ',']) {
                 spoilt.push(',');
             }
-            spoilt.push_str(["\n", "\n", " // a, ] }\n", " # \"\n", "/* { \n */"][mark]);
+            spoilt.push_str(["\n", "\n", " // a, ] }\n", " # \"\n", " /* { \n */"][mark]);
             spoilt.push_str(line);
         }
         let found = candidates(spoilt.trim_start());

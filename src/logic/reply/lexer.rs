@@ -44,6 +44,8 @@ enum Expect {
 
 struct Lexer<'a> {
     text: &'a [u8],
+    /// Where the document begins.
+    start: usize,
     at: usize,
     /// The open brackets; true for an object.
     open: Vec<bool>,
@@ -64,7 +66,7 @@ const TORN: &str = "the text ends";
 /// what was read so is taken off. Also returns how many bytes were read.
 pub(super) fn attempt(text: &[u8], start: usize, spare: &mut usize) -> (Attempt, usize) {
     let mut lexer =
-        Lexer { text, at: start, open: Vec::new(), has_key: false, string: None, repair: None, spare: *spare };
+        Lexer { text, start, at: start, open: Vec::new(), has_key: false, string: None, repair: None, spare: *spare };
     let result = lexer.document();
     let read = lexer.at - start;
     if let Some(repair) = &lexer.repair {
@@ -90,6 +92,7 @@ pub(super) fn attempt(text: &[u8], start: usize, spare: &mut usize) -> (Attempt,
 pub(super) fn strict_form(document: &str) -> String {
     let mut lexer = Lexer {
         text: document.as_bytes(),
+        start: 0,
         at: 0,
         open: Vec::new(),
         has_key: false,
@@ -167,7 +170,7 @@ impl Lexer<'_> {
                 }
                 (Expect::Value | Expect::ValueOrClose, _) => self.scalar()?,
                 (Expect::Key | Expect::KeyOrClose, _) => {
-                    self.has_key |= self.is_at_key();
+                    self.has_key |= self.repair.is_none() && self.is_at_key();
                     return Err("expected a key in double quotes");
                 }
                 (Expect::CommaOrClose, _) if is_object => return Err("expected `,` or `}`"),
@@ -216,7 +219,7 @@ impl Lexer<'_> {
         self.space()?;
         if self.peek().ok_or(TORN)? != b':' {
             // In `{"} ... {"a": 1}` the string is none.
-            self.has_key |= is_word;
+            self.has_key |= self.repair.is_none() && is_word;
             return Err("expected `:`");
         }
         self.pass();
@@ -224,7 +227,8 @@ impl Lexer<'_> {
         Ok(Expect::Value)
     }
 
-    /// Whether there is a key as other languages write it: in single quotes, or bare.
+    /// Whether there is a key as other languages write it: in single quotes, or bare. Behind a comment, which may be none,
+    /// that says nothing.
     fn is_at_key(&self) -> bool {
         // 64: longer than any key that is asked for.
         let rest = self.text.get(self.at..).unwrap_or_default();
@@ -293,6 +297,8 @@ impl Lexer<'_> {
         loop {
             match self.peek() {
                 Some(b' ' | b'\t' | b'\r' | b'\n') => self.at += 1,
+                // Directly behind the first bracket it is prose: `src/{/*`, `[#12]`, `[//x]`.
+                Some(b'#' | b'/') if self.at == self.start + 1 => return Ok(()),
                 Some(b'#') => {
                     self.repair("a comment")?;
                     self.comment()?;

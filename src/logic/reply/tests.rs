@@ -145,6 +145,10 @@ fn a_glob_before_the_plan_is_no_comment() {
     // The comment ended inside the plan, and an empty object with a comment in it was found instead.
     let plan = "{\"tasks\": [{\"id\": \"*/}\"}]}";
     assert_eq!(chosen(&format!("src/{{/* {plan}")), json!([{"id": "*/}"}]));
+    let lines = plan.replace("*/}", "*///").replace("\"}", "\",\n \"b\": 1}");
+    assert_eq!(chosen(&format!("src/{{/* {lines}")), json!([{"id": "*///", "b": 1}]));
+    let key = plan.replace("*/", "*/A:");
+    assert_eq!(chosen(&format!("src/{{/* {key}")), json!([{"id": "*/A:}"}]));
     assert_eq!(chosen(&format!("[#1] {plan}\n]")), json!([{"id": "*/}"}]));
     assert_eq!(candidates("[1, // one\n 2,]"), []);
 }
