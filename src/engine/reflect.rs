@@ -97,7 +97,7 @@ impl Engine {
         if !answer.report.is_ok {
             return skipped(answer.trouble());
         }
-        let refinement = match reply::choose(&answer.reply, |candidate| Refinement::read(&candidate.value)) {
+        let refinement = match reply::choose(&answer.reply, |candidate| proposed(&candidate.value)) {
             Ok(refinement) => refinement,
             Err(error) => return skipped(format!("{error} (the answer: {})", answer.log.display())),
         };
@@ -117,4 +117,11 @@ impl Engine {
             cannot_run: plan::audit::cannot_run,
         }
     }
+}
+
+/// Reads a refinement; an object that proposes nothing (a log line, say) is none.
+fn proposed(value: &serde_json::Value) -> Result<Refinement, String> {
+    let refinement = Refinement::read(value)?;
+    let is_empty = Refinement { ignored: Vec::new(), ..refinement.clone() } == Refinement::default();
+    if is_empty { Err("the JSON in the answer proposes nothing".to_owned()) } else { Ok(refinement) }
 }
