@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::source::SourceArguments;
+use super::task::refuse_agents;
 use super::{backend_name, block_on, screen};
 use crate::engine::planning::{self, PlanReport, PlanRequest};
 use crate::engine::project::Project;
@@ -70,6 +71,7 @@ pub(super) struct SpecArguments {
 }
 
 pub(super) fn plan(mut project: Project, arguments: &PlanArguments) -> Result<i32> {
+    refuse_agents(&project)?;
     let given = arguments.source.read()?;
     if let Some(backend) = arguments.backend {
         project.config.backend.default = backend;

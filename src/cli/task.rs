@@ -222,7 +222,7 @@ fn blocked_among(state: &State, ids: Option<&[TaskId]>) -> Vec<TaskId> {
 }
 
 /// An agent's own run must not change what the runner decides.
-fn refuse_agents(project: &Project) -> Result<()> {
+pub(super) fn refuse_agents(project: &Project) -> Result<()> {
     let Some(run) = sys::env::text("AUTODEV_RUN_ID") else { return Ok(()) };
     if Store::is_active_run(project, &run)? {
         bail!(

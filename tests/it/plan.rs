@@ -323,6 +323,22 @@ fn a_plan_beside_a_run_is_refused_unless_it_appends() {
 }
 
 #[test]
+fn an_agent_cannot_plan_work_for_its_own_run() {
+    let mut project = project(&[]);
+    project.env("AUTODEV", env!("CARGO_BIN_EXE_autodev")).tasks(crate::harness::ONE_TASK);
+    project.config("[verification]\nvalidate_commands = [\"true\"]\n");
+    project.write("more.md", "- [ ] More work\n");
+    project.agent(
+        "codex",
+        "$AUTODEV plan -f more.md --append 2> $out/told; echo $? > $out/code; mkdir -p src; echo x > src/T1.txt",
+    );
+    project.expect(&["run"], 0);
+    assert_eq!(project.left("code").trim(), "1");
+    assert!(project.left("told").contains("only the runner decides"), "{}", project.left("told"));
+    assert_eq!(ids(&project), ["T1"]);
+}
+
+#[test]
 fn output_goes_where_it_is_told() {
     let project = project(&[&reply(&[task("P0-1", "Add greeting")])]);
     let before = project.read("task.json");
