@@ -12,13 +12,13 @@ use chrono::Local;
 
 use super::attempt::{beat, cause, heartbeat};
 use super::ear::{Ear, create_log};
-use super::project::Project;
+use super::project::{Project, free_stem};
 use super::signals::Stop;
 use super::store::Store;
 use super::tree::Tree;
 use crate::backend::{Backend, Patterns, Purpose, Request, Schema, Version};
 use crate::logic::classify::{self, Conclusion};
-use crate::model::{AnswerReport, BackendName, EffectId, EnvProblem, EventKind, Inquiry, ProcessEnd, RelPath, Usage};
+use crate::model::{AnswerReport, BackendName, EnvProblem, EventKind, Inquiry, ProcessEnd, RelPath, Usage};
 use crate::sys;
 use crate::sys::fs::{Durability, write_atomic};
 use crate::sys::proc::{self, Happening};
@@ -91,7 +91,7 @@ impl Asker {
             log: files.log.display().to_string(),
         }])?;
         sys::killpoint::reach("asking");
-        let (reply, mut report) = match self.spec(store, &effect, question, &files) {
+        let (reply, mut report) = match self.spec(store, question, &files) {
             Ok(spec) => {
                 let patterns = match self.backend.name() {
                     BackendName::Command => Some(Patterns::new(&self.project.config.backend.command)?),
@@ -115,13 +115,7 @@ impl Asker {
         Ok(Answer { reply, report, log: files.log })
     }
 
-    fn spec(
-        &self,
-        store: &Store,
-        effect: &EffectId,
-        question: &Question<'_>,
-        files: &Files,
-    ) -> Result<proc::Spec, String> {
+    fn spec(&self, store: &Store, question: &Question<'_>, files: &Files) -> Result<proc::Spec, String> {
         let config = &self.project.config;
         let exe = std::env::current_exe().map_err(|error| format!("find autodev's own program: {error}"))?;
         let home = sys::env::raw("HOME");
@@ -147,11 +141,8 @@ impl Asker {
             write_atomic(&files.schema, text.as_bytes(), Durability::Cached).map_err(|error| error.to_string())?;
         }
         let mut spec = super::spec_of(invocation, &config.project.code_dir)?;
-        let own = [
-            ("AUTODEV_RUN_ID", store.run().to_string()),
-            ("AUTODEV_INQUIRY", question.inquiry.word().to_owned()),
-            ("AUTODEV_EFFECT", effect.to_string()),
-        ];
+        let own =
+            [("AUTODEV_RUN_ID", store.run().to_string()), ("AUTODEV_INQUIRY", question.inquiry.word().to_owned())];
         spec.env.extend(own.map(|(name, value)| (name.into(), value.into())));
         if let Inquiry::Reflection { task, attempt } = &question.inquiry {
             spec.env.push(("AUTODEV_TASK_ID".into(), task.to_string().into()));
@@ -228,12 +219,7 @@ impl Asker {
     fn files(&self, word: &str) -> Files {
         let dir = self.project.config.files.log_dir.join("plans");
         let stamp = sys::clock::now().format("%Y%m%dT%H%M%SZ");
-        let mut stem = format!("{stamp}-{word}");
-        let mut n = 1;
-        while dir.join(format!("{stem}.log")).exists() {
-            n += 1;
-            stem = format!("{stamp}-{word}-{n}");
-        }
+        let stem = free_stem(&dir, &format!("{stamp}-{word}"), "log");
         let file = |ending: &str| dir.join(format!("{stem}.{ending}"));
         Files { prompt: file("prompt.md"), log: file("log"), reply: file("reply.md"), schema: file("schema.json") }
     }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::Engine;
 use super::ear::{Ear, create_log};
 use super::live::Live;
+use super::project::free_stem;
 use super::queue::Suspect;
 use crate::backend::{Patterns, Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion};
@@ -133,10 +134,9 @@ impl Engine {
         spec.env.extend(self.child_env(id, attempt).into_iter().map(|(name, value)| (name.into(), value.into())));
         // Set when this run was itself begun by something that was asked.
         spec.env_remove.push("AUTODEV_INQUIRY".into());
-        let seconds = |n: u64| (n > 0).then(|| Duration::from_secs(n));
-        spec.wall = seconds(config.run.attempt_timeout_seconds);
-        spec.idle =
-            seconds(config.run.idle_timeout_seconds).map(|limit| Idle { limit, probe: self.tree.activity_probe() });
+        spec.wall = super::limit(config.run.attempt_timeout_seconds);
+        spec.idle = super::limit(config.run.idle_timeout_seconds)
+            .map(|limit| Idle { limit, probe: self.tree.activity_probe() });
         Ok(spec)
     }
 
@@ -287,13 +287,7 @@ impl Engine {
         let dir = self.project.config.files.attempt_log_subdir.join(self.backend.name().as_str());
         let stamp = sys::clock::now().format("%Y%m%dT%H%M%SZ");
         let stem = format!("task_{}__attempt_{attempt}_{stamp}", id.file_stem());
-        let mut path = dir.join(format!("{stem}.log"));
-        let mut n = 1;
-        while path.exists() {
-            n += 1;
-            path = dir.join(format!("{stem}-{n}.log"));
-        }
-        path
+        dir.join(free_stem(&dir, &stem, "log") + ".log")
     }
 }
 

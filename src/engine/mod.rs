@@ -323,6 +323,11 @@ async fn probe(project: &Project, backend: &'static dyn Backend, stop: &Stop) ->
     }
 }
 
+/// A time limit of the configuration; 0 is none.
+fn limit(seconds: u64) -> Option<std::time::Duration> {
+    (seconds > 0).then(|| std::time::Duration::from_secs(seconds))
+}
+
 /// Turns what a backend asks for into a process.
 pub(crate) fn spec_of(invocation: Invocation, cwd: &std::path::Path) -> Result<Spec, String> {
     for dir in &invocation.make_dirs {

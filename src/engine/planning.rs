@@ -4,7 +4,6 @@
 //! anybody. Invariant: task.json changes only when everything before has succeeded, and what it held is kept.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
@@ -72,8 +71,6 @@ pub struct SpecReport {
     pub missing: Vec<&'static str>,
 }
 
-/// The headings of a COCA specification, as people write them.
-const HEADINGS: [&str; 4] = ["Context", "Outcome", "Constraints", "Assertions"];
 /// How often tasks are added anew on top of what somebody else has written meanwhile.
 const TRIES: u32 = 50;
 /// Where specifications go, below the code directory.
@@ -99,9 +96,7 @@ pub async fn spec(project: &Project, source: &Source, output: Option<&Path>) -> 
         None => specification_path(project, source),
     };
     let text = specify(&mut desk, project, source, &output).await?;
-    let lower = text.to_lowercase();
-    let is_missing = |heading: &&str| !lower.contains(&format!("## {}", heading.to_lowercase()));
-    Ok(SpecReport { output, missing: HEADINGS.into_iter().filter(is_missing).collect() })
+    Ok(SpecReport { output, missing: source::missing_headings(&text) })
 }
 
 /// Makes a queue of what is wanted.
@@ -128,13 +123,7 @@ pub async fn plan(project: &Project, request: &PlanRequest) -> Result<PlanReport
     let mut desk = Desk::open(project, "plan", request.append).await?;
     let existing = existing(project, request)?;
     let basis = basis(&mut desk, project, &request.source).await?;
-    let taken: Vec<(String, String)> = match (&existing, request.append) {
-        (Some(file), true) => {
-            file.queue().tasks.iter().map(|task| (task.id.to_string(), task.label().to_owned())).collect()
-        }
-        _ => Vec::new(),
-    };
-    let proposal = ask(&mut desk, project, &basis, request, &checks.hint(), &taken).await?;
+    let proposal = ask(&mut desk, project, &basis, request, &checks.hint(), &existing).await?;
     desk.go_on()?;
     let planned_from = request.source.planning_source(&basis.text, &basis.doc, &basis.specification);
     let mut report = place(project, &mut desk.store, request, &proposal, &planned_from, &basis.doc, Taken::Renumbered)?;
@@ -182,7 +171,12 @@ async fn specify(desk: &mut Desk, project: &Project, source: &Source, output: &P
     let prompt =
         SpecInput { project_name: &project.config.project.name, intent: &source.text, feature_hint: "", hints: &hints }
             .render(&project.config.prompt)?;
-    let question = Question { inquiry: Inquiry::Spec, prompt: &prompt, limit: limit(project), schema: None };
+    let question = Question {
+        inquiry: Inquiry::Spec,
+        prompt: &prompt,
+        limit: super::limit(project.config.plan.timeout_seconds),
+        schema: None,
+    };
     let answer = desk.asker.ask(&mut desk.store, &mut desk.tree, &question).await?;
     desk.go_on()?;
     if !answer.report.is_ok {
@@ -223,7 +217,7 @@ async fn ask(
     let wish = Wish {
         inquiry: Inquiry::Plan,
         prompt: &prompt,
-        limit: limit(project),
+        limit: super::limit(project.config.plan.timeout_seconds),
         schema: Some(question::PLAN_SCHEMA),
         config: &config.prompt,
     };
@@ -271,13 +265,14 @@ fn taken(proposal: &Proposal, existing: &[(String, String)]) -> Vec<String> {
         .collect()
 }
 
-/// Reads the queue that tasks are to be added to, before anybody is asked.
-fn existing(project: &Project, request: &PlanRequest) -> Result<Option<QueueFile>> {
+/// Returns ids and titles of the queue that tasks are to be added to, before anybody is asked.
+fn existing(project: &Project, request: &PlanRequest) -> Result<Vec<(String, String)>> {
     let path = output(project, request)?;
     if !request.append || !path.exists() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    Ok(Some(QueueFile::load(&path, &queue::caps(project))?))
+    let file = QueueFile::load(&path, &queue::caps(project))?;
+    Ok(file.queue().tasks.iter().map(|task| (task.id.to_string(), task.label().to_owned())).collect())
 }
 
 /// Writes the tasks into the queue and journals that.
@@ -359,9 +354,4 @@ fn specification_path(project: &Project, source: &Source) -> PathBuf {
 /// A document as agents and task.json name it: relative to the code directory when inside.
 fn shown_doc(project: &Project, doc: &str) -> String {
     if doc.is_empty() { String::new() } else { project.shown(Path::new(doc)) }
-}
-
-fn limit(project: &Project) -> Option<Duration> {
-    let seconds = project.config.plan.timeout_seconds;
-    (seconds > 0).then(|| Duration::from_secs(seconds))
 }

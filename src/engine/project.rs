@@ -9,6 +9,17 @@ use crate::model::Config;
 use crate::sys;
 use crate::sys::lock::{self, Holder};
 
+/// Returns `stem`, or `stem-2` and so on when `dir` has a file of that name with that ending already: two in one second.
+pub(super) fn free_stem(dir: &Path, stem: &str, ending: &str) -> String {
+    let mut free = stem.to_owned();
+    let mut n = 1;
+    while dir.join(format!("{free}.{ending}")).exists() {
+        n += 1;
+        free = format!("{stem}-{n}");
+    }
+    free
+}
+
 /// A project: its configuration and the places of `.autodev/`.
 #[derive(Clone, Debug)]
 pub struct Project {

@@ -1,7 +1,6 @@
 //! The effect `Reflect`: asks why an attempt failed, and reads from the answer what helps the next one.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -32,12 +31,12 @@ impl Engine {
         let task = task.context("the task has left the queue")?;
         let prompt = self.reflection_prompt(&task, attempt, &report, gate.as_ref())?;
         let config = &self.project.config;
-        let limit = config.reflection.prompt_timeout_seconds;
+        let limit = super::limit(config.reflection.prompt_timeout_seconds);
         let asker = self.asker();
         let question = Question {
             inquiry: Inquiry::Reflection { task: id.clone(), attempt },
             prompt: &prompt,
-            limit: (limit > 0).then(|| Duration::from_secs(limit)),
+            limit,
             schema: None,
         };
         let answer = asker.ask(&mut self.store, &mut self.tree, &question).await?;

@@ -5,19 +5,19 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::Engine;
 use super::ask::Answer;
-use super::project::Project;
+use super::project::{Project, free_stem};
 use super::propose::{Proposed, Wish, propose};
 use super::queue::Suspect;
 use crate::detect;
-use crate::model::{EffectId, EventKind, Inquiry, ProcessEnd, Replan, Task, TaskId};
+use crate::model::{EffectId, EventKind, Inquiry, LeftBlocked, ProcessEnd, Replan, Task, TaskId};
 use crate::plan::QueueFile;
+use crate::plan::audit::folded;
 use crate::plan::proposal::{self, Proposal};
 use crate::prompt::question::{self, ReplanInput};
 use crate::sys;
@@ -51,7 +51,7 @@ impl Engine {
 
     async fn plan_anew(&mut self, effect: &EffectId, epoch: u32) -> Result<Replan> {
         let Some(source) = Origin::of(self.queue.file()) else { return Ok(Replan::NoSource) };
-        let standing = Standing::of(&self.project, self.queue.file());
+        let standing = Standing::of(&self.project, self.queue.file(), &self.store.state.left_blocked);
         let config = self.project.config.clone();
         let hint = detect::detect(&config.project.code_dir, sys::env::raw("PATH").as_deref()).hint();
         let prompt = ReplanInput {
@@ -70,11 +70,10 @@ impl Engine {
             example: &proposal::example_text(),
         }
         .render(&config.prompt)?;
-        let limit = config.plan.timeout_seconds;
         let wish = Wish {
             inquiry: Inquiry::Replan { epoch },
             prompt: &prompt,
-            limit: (limit > 0).then(|| Duration::from_secs(limit)),
+            limit: super::limit(config.plan.timeout_seconds),
             schema: Some(question::PLAN_SCHEMA),
             config: &config.prompt,
         };
@@ -110,7 +109,7 @@ impl Engine {
         self.queue.refresh(&mut self.store, Suspect::Person)?;
         let archive = self.archive(epoch)?;
         let shown = self.project.shown(&archive);
-        let replaces = replaced(proposal, self.queue.file());
+        let replaces = self.replaced(proposal);
         let entry = json!({
             "epoch": epoch,
             "completed": self.count(|task| task.status.passes),
@@ -131,6 +130,20 @@ impl Engine {
         Ok(Replan::New { archive: shown, tasks: ids(proposal), replaces, left_out })
     }
 
+    /// Tasks of the old queue, or left blocked by an earlier epoch, that the new plan says it replaces.
+    fn replaced(&self, proposal: &Proposal) -> Vec<TaskId> {
+        let named: BTreeSet<TaskId> = proposal
+            .tasks
+            .iter()
+            .filter_map(|task| task.get("replaces")?.as_array())
+            .flatten()
+            .filter_map(|id| id.as_str().map(TaskId::new))
+            .collect();
+        let queue = self.queue.queue().tasks.iter().map(|task| &task.id);
+        let known: BTreeSet<&TaskId> = queue.chain(self.store.state.left_blocked.iter().map(|left| &left.id)).collect();
+        named.into_iter().filter(|id| known.contains(id)).collect()
+    }
+
     fn count(&self, is: impl Fn(&Task) -> bool) -> usize {
         self.queue.queue().tasks.iter().filter(|task| is(task)).count()
     }
@@ -140,12 +153,7 @@ impl Engine {
         let dir = self.project.archive();
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let stem = format!("epoch-{epoch}-{}", sys::clock::now().format("%Y%m%dT%H%M%SZ"));
-        let mut path = dir.join(format!("{stem}.json"));
-        let mut n = 1;
-        while path.exists() {
-            n += 1;
-            path = dir.join(format!("{stem}-{n}.json"));
-        }
+        let path = dir.join(free_stem(&dir, &stem, "json") + ".json");
         write_atomic(&path, self.queue.file().render().as_bytes(), Durability::Synced)?;
         Ok(path)
     }
@@ -193,18 +201,19 @@ impl Origin {
 }
 
 impl Standing {
-    fn of(project: &Project, file: &QueueFile) -> Self {
+    fn of(project: &Project, file: &QueueFile, left: &[LeftBlocked]) -> Self {
         let queue = file.queue();
         let named = |task: &Task| format!("{}: {}", task.id, task.label());
         let done = queue.tasks.iter().filter(|task| task.status.passes);
         let blocked = queue.tasks.iter().filter(|task| task.status.blocked && !task.status.passes);
         let mut finished: BTreeSet<String> = done.clone().map(|task| folded(&task.title)).collect();
         finished.extend(archived(project, file));
+        let left = left.iter().map(|task| (format!("{}: {}", task.id, task.title), task.reason.clone()));
         let newest = queue.journal.len().saturating_sub(SUMMARIES);
         let summaries = queue.journal.iter().skip(newest).map(|note| format!("{}: {}", note.task_id, note.summary));
         Self {
             completed: done.map(named).collect(),
-            blocked: blocked.map(|task| (named(task), task.status.block_reason.clone())).collect(),
+            blocked: left.chain(blocked.map(|task| (named(task), task.status.block_reason.clone()))).collect(),
             summaries: summaries.collect(),
             finished,
         }
@@ -261,23 +270,6 @@ fn archived(project: &Project, file: &QueueFile) -> Vec<String> {
             done.map(|task| folded(&task.title)).collect::<Vec<_>>()
         })
         .collect()
-}
-
-/// Case and white space do not tell titles apart (section 7.5 of the reference's description).
-fn folded(title: &str) -> String {
-    title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
-/// Tasks of the old queue that the new plan says it replaces.
-fn replaced(proposal: &Proposal, file: &QueueFile) -> Vec<TaskId> {
-    let named: BTreeSet<TaskId> = proposal
-        .tasks
-        .iter()
-        .filter_map(|task| task.get("replaces")?.as_array())
-        .flatten()
-        .filter_map(|id| id.as_str().map(TaskId::new))
-        .collect();
-    file.queue().tasks.iter().map(|task| task.id.clone()).filter(|id| named.contains(id)).collect()
 }
 
 fn ids(proposal: &Proposal) -> Vec<TaskId> {

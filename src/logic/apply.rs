@@ -125,14 +125,12 @@ fn fold(state: &mut State, event: &Event) {
         }
         EventKind::AskStarted { effect: _, inquiry, .. } => {
             state.run.effects = state.run.effects.saturating_add(1);
-            state.run.asking = Some(inquiry.clone());
             if state.run.status.is_active() {
                 state.run.status = RunStatus::Waiting;
                 state.run.message = format!("Asking {}: {}", state.run.backend, inquiry.word());
             }
         }
         EventKind::AskEnded { inquiry, report, .. } => {
-            state.run.asking = None;
             if let (Inquiry::Reflection { task, .. }, Some(active)) = (inquiry, &mut state.active)
                 && *task == active.task
             {

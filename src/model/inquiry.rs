@@ -24,8 +24,6 @@ pub enum Inquiry {
         /// The epoch that is over.
         epoch: u32,
     },
-    /// Whether the backend answers at all (`doctor --deep`).
-    Probe,
 }
 
 impl Inquiry {
@@ -36,7 +34,6 @@ impl Inquiry {
             Self::Plan => "plan",
             Self::Reflection { .. } => "reflect",
             Self::Replan { .. } => "replan",
-            Self::Probe => "probe",
         }
     }
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttemptReport, Change, EffectId, GateReport, HistoryEntry, Inquiry, JournalNote, Limit, Pause, Refinement,
-    Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
+    AttemptReport, Change, EffectId, GateReport, HistoryEntry, JournalNote, Limit, Pause, Refinement, Reflection,
+    RelPath, RunId, Settings, Status, Task, TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -95,8 +95,6 @@ pub struct RunState {
     pub pause: Option<(DateTime<Utc>, Pause)>,
     /// A stop request cut the checks short; they wait for the next run.
     pub gate_cut: bool,
-    /// What is being asked right now.
-    pub asking: Option<Inquiry>,
     /// The service refused to plan anew.
     pub refusal: Option<Limit>,
     /// Waits in a row for a service that refuses to plan anew, and when the first began.

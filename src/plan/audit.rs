@@ -101,7 +101,7 @@ pub(super) fn finding(task: &str, field: &str, problem: impl Into<String>) -> Fi
 }
 
 /// Returns what two titles must not have in common: case and white space do not make a difference.
-pub(super) fn folded(title: &str) -> String {
+pub fn folded(title: &str) -> String {
     title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 /// The headings by which a text is recognised as a COCA specification.
-const HEADINGS: [&str; 4] = ["## context", "## outcome", "## constraints", "## assertions"];
+const HEADINGS: [&str; 4] = ["Context", "Outcome", "Constraints", "Assertions"];
 
 /// Where a text came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +77,13 @@ impl Source {
 
 /// Whether a text has the four headings of a COCA specification.
 pub fn is_specification(text: &str) -> bool {
+    missing_headings(text).is_empty()
+}
+
+/// Returns the headings of a COCA specification that a text lacks, in any case.
+pub fn missing_headings(text: &str) -> Vec<&'static str> {
     let text = text.to_lowercase();
-    HEADINGS.iter().all(|heading| text.contains(heading))
+    HEADINGS.into_iter().filter(|heading| !text.contains(&format!("## {}", heading.to_lowercase()))).collect()
 }
 
 /// Lower case, every run of other characters than a-z and 0-9 a single `-`, none at the ends; `intent` when nothing is

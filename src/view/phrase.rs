@@ -192,7 +192,6 @@ fn inquiry_words(inquiry: &Inquiry) -> String {
         Inquiry::Plan => "the tasks of a plan".to_owned(),
         Inquiry::Reflection { task, attempt } => format!("why attempt {attempt} of {task} failed"),
         Inquiry::Replan { epoch } => format!("what is left after epoch {epoch}"),
-        Inquiry::Probe => "whether it answers".to_owned(),
     }
 }
 

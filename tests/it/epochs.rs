@@ -98,6 +98,18 @@ fn a_plan_may_replace_a_blocked_task() {
 }
 
 #[test]
+fn a_plan_may_replace_what_an_earlier_epoch_left_blocked() {
+    let mut new = task("N2", "First, smaller");
+    new["replaces"] = json!(["T1"]);
+    let project = project(&[plan(&[task("N1", "Third")]), plan(&[new])]);
+    agent(&project, "[ $AUTODEV_TASK_ID = T1 ] && exit 0; mkdir -p src; echo x > src/$AUTODEV_TASK_ID.txt");
+    project.expect(&["run", "--epochs", "3", "--max-retries", "1"], 0);
+    let asked = project.left("asked2");
+    assert!(asked.contains("T1: First") && asked.contains("failed after 1 attempt"), "{asked}");
+    assert_eq!(project.events("replanned")[1]["outcome"]["replaces"], json!(["T1"]));
+}
+
+#[test]
 fn a_plan_that_repeats_finished_work_is_refused_once() {
     let repeats = plan(&[task("N0", "  first "), task("N1", "Third")]);
     let project = project(&[repeats, plan(&[task("N1", "Third")])]);
