@@ -126,13 +126,13 @@ impl Course {
                 }
             }
             Phase::Ending { limit, pause, .. } => {
-                let members = self.tree.members();
-                if members.is_empty() && self.code.is_some() {
+                let look = self.tree.look();
+                if look.is_clear() && self.code.is_some() {
                     self.drain();
                 } else if limit.is_some_and(|limit| now >= limit) {
                     self.kill();
                 } else {
-                    tree::wake(&members);
+                    tree::wake(&look.members);
                     let next = limit.map_or(now + pause, |limit| limit.min(now + pause));
                     self.phase = Phase::Ending { limit, next, pause: (pause * 2).min(LONG) };
                 }
@@ -161,14 +161,14 @@ impl Course {
     }
 
     fn end(&mut self, grace: Duration) {
-        let members = self.tree.members();
+        let look = self.tree.look();
         if self.code.is_some() {
-            if members.is_empty() {
+            if look.is_clear() {
                 return self.drain();
             }
-            self.strays = u32::try_from(members.len()).unwrap_or(u32::MAX);
+            self.strays = u32::try_from(look.members.len()).unwrap_or(u32::MAX);
         }
-        tree::ask_to_end(&members);
+        tree::ask_to_end(&look.members);
         let now = Instant::now();
         self.phase = Phase::Ending { limit: now.checked_add(grace), next: now + SHORT, pause: SHORT };
     }
@@ -181,13 +181,13 @@ impl Course {
     }
 
     fn kill_again(&mut self, looks: u32, pause: Duration, clear: u8) {
-        let members = self.tree.members();
-        // Two empty looks in a row: a process can start another one and end while the table is read.
-        let clear = if members.is_empty() { clear.saturating_add(1) } else { 0 };
+        let look = self.tree.look();
+        // Two in a row: a process can start another one and end while the table is read.
+        let clear = if look.is_clear() { clear.saturating_add(1) } else { 0 };
         if (clear >= 2 && self.code.is_some()) || looks >= KILL_LOOKS {
             return self.drain();
         }
-        self.tree.kill(&members);
+        self.tree.kill(&look.members);
         let next = Instant::now() + pause;
         self.phase = Phase::Killing { looks: looks + 1, next, pause: (pause * 2).min(LONG), clear };
     }

@@ -70,6 +70,13 @@ impl Place {
         let marked: Vec<i32> =
             table::all().iter().map(|it| it.pid).filter(|pid| table::carries(*pid, &marker)).collect();
         assert!(marked.is_empty(), "{marked:?} carry the marker");
+        if is_adopting() {
+            // Nothing else runs in that process.
+            let me = std::process::id() as i32;
+            let orphans: Vec<i32> =
+                table::all().iter().filter(|it| it.parent == me && !it.is_dead).map(|it| it.pid).collect();
+            assert!(orphans.is_empty(), "{orphans:?} were adopted");
+        }
     }
 }
 
@@ -563,7 +570,8 @@ async fn the_end_of_one_run_does_not_touch_another() {
     };
     let (ended, alive) = tokio::join!(first, second);
     assert!(alive.len() == 2 && alive.values().all(|alive| *alive), "{alive:?}");
-    assert_eq!((ended.code, ended.strays), (0, 2));
+    // Whatever else was orphaned meanwhile is charged to the last one that runs.
+    assert!(ended.code == 0 && ended.strays >= 2, "{ended:?}");
     place.assert_none_left(2);
 }
 

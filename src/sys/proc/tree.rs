@@ -95,7 +95,25 @@ pub(super) struct Tree {
     start: u64,
     /// Start time per id of every member ever seen. What was seen once stays a member when its parents are gone.
     known: HashMap<i32, u64>,
+    /// Process groups of members by descent or adoption: everything in them was started below the child.
+    groups: HashSet<i32>,
     is_settled: bool,
+}
+
+/// What one look at the process table showed of a tree.
+pub(super) struct Look {
+    /// The living processes of the tree, the child included.
+    pub(super) members: Vec<Process>,
+    /// Whether something of ours ended about when we looked. It may have started another process behind our back, so an
+    /// empty look proves nothing then.
+    was_moving: bool,
+}
+
+impl Look {
+    /// Nothing is left, for certain as far as one look can tell.
+    pub(super) fn is_clear(&self) -> bool {
+        self.members.is_empty() && !self.was_moving
+    }
 }
 
 /// Starts a child and registers it. The registry is locked meanwhile: nobody sees the child unregistered.
@@ -112,7 +130,7 @@ pub(super) fn register<T>(
     registry.live.push(Live { no, pid, start, marker });
     drop(registry);
     guard::note_started(pid, start);
-    Ok((child, Tree { no, pid, start, known: HashMap::from([(pid, start)]), is_settled: false }))
+    Ok((child, Tree { no, pid, start, known: HashMap::from([(pid, start)]), groups: HashSet::new(), is_settled: false }))
 }
 
 /// `AUTODEV_RUN_ID=value`, as it stands in an environment.
@@ -147,25 +165,34 @@ impl Tree {
             .all(|pid| registry.live.iter().any(|it| it.no != self.no && it.pid == *pid) || registry.kept.contains(pid))
     }
 
-    /// The living processes of the tree, the child included. Orphans of ours that have ended are cleared away.
-    pub(super) fn members(&mut self) -> Vec<Process> {
+    /// Looks at the process table. Orphans of ours that have ended are cleared away.
+    pub(super) fn look(&mut self) -> Look {
         if cfg!(not(target_os = "linux")) {
-            return self.group();
+            return Look { members: self.group(), was_moving: false };
         }
         let ending: Vec<Live> = registry().live.clone();
         let table = table::all();
         // Again after the table: what is in it and was started by us is in one of the two lists.
         let registry = registry();
         let view = View::new(&table, &registry, &ending);
+        let mut was_moving = false;
         for process in table.iter().filter(|it| it.is_dead && view.is_orphan(it)) {
             // It may have been cleared away by another thread meanwhile.
             waitpid(Pid::from_raw(process.pid), Some(WaitPidFlag::WNOHANG)).ok();
+            was_moving = true;
         }
         let belongs = |it: &&Process| !it.is_dead && view.belongs(it, self.no, &self.known, &mut table::carries);
         let members: Vec<Process> = table.iter().filter(belongs).copied().collect();
+        let is_ours = |it: &&Process| view.claim(it, self.no, &self.known) != Claim::Foreign;
+        self.groups.extend(members.iter().filter(is_ours).map(|it| it.group));
         drop(registry);
         self.known.extend(members.iter().map(|it| (it.pid, it.start)));
-        members
+        Look { members, was_moving }
+    }
+
+    /// The living processes of the tree, the child included.
+    pub(super) fn members(&mut self) -> Vec<Process> {
+        self.look().members
     }
 
     /// Without a process table: the process group stands for everything in it.
@@ -192,10 +219,20 @@ impl Tree {
         let mut groups = HashSet::new();
         for member in members {
             send(member, Signal::SIGKILL);
-            if member.session == self.pid && member.group > 1 && groups.insert(member.group) && is_led(member) {
+            let is_ours = member.session == self.pid || self.groups.contains(&member.group);
+            if is_ours && member.group > 1 && groups.insert(member.group) && self.is_still(member) {
                 // An empty group is what is wanted.
                 signal::killpg(Pid::from_raw(member.group), Signal::SIGKILL).ok();
             }
+        }
+    }
+
+    /// Whether the group of a member is still the one it was. A number is not given to a new process while a group has it,
+    /// so only a process of that number that we do not know can mean another group.
+    fn is_still(&self, member: &Process) -> bool {
+        match table::read(member.group) {
+            None => true,
+            Some(leader) => leader.group == member.group && self.known.get(&leader.pid) == Some(&leader.start),
         }
     }
 
@@ -203,16 +240,16 @@ impl Tree {
     fn kill_now(&mut self) {
         let (mut clear, mut pause) = (0, SHORT);
         for _ in 0..KILL_LOOKS {
-            let members = self.members();
-            if members.is_empty() {
+            let look = self.look();
+            if look.is_clear() {
                 clear += 1;
-                // Two empty looks in a row: a process can start another one and end while the table is read.
+                // Two in a row: a process can start another one and end while the table is read.
                 if clear == 2 {
                     return;
                 }
             } else {
                 clear = 0;
-                self.kill(&members);
+                self.kill(&look.members);
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONG);
             }
@@ -228,11 +265,6 @@ impl Drop for Tree {
         registry().live.retain(|it| it.no != self.no);
         guard::note_ended(self.pid);
     }
-}
-
-/// A group may be signalled as a whole while a known member is in it, because then its id cannot have been reused.
-fn is_led(member: &Process) -> bool {
-    member.start == 0 || table::read(member.pid).is_some_and(|it| it.start == member.start && it.group == member.group)
 }
 
 /// Asks these to end. Stopped ones are woken up to hear it.
