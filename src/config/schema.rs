@@ -96,6 +96,7 @@ pub const SECTIONS: [&str; 20] = [
 const BACKENDS: Rule = OneOf(&["claude", "codex", "gemini", "opencode", "command", "replay"]);
 const PERMISSION_MODES: Rule = OneOf(&["bypassPermissions", "dontAsk", "default"]);
 const OUTPUT_FORMATS: Rule = OneOf(&["text", "json", "stream-json"]);
+const HISTORIES: Rule = OneOf(&["clean", "revert-commits"]);
 const BLOCK_ACTIONS: Rule = OneOf(&["salvage", "keep"]);
 const COUNT: Kind = Whole { least: 0 };
 const AT_LEAST_ONE: Kind = Whole { least: 1 };
@@ -195,6 +196,7 @@ pub const KEYS: &[Key] = &[
     key("git", "auto_commit", Flag),
     key("git", "commit_message_template", Text(NotEmpty)),
     key("git", "on_block", Text(BLOCK_ACTIONS)),
+    key("git", "experiment_history", Text(HISTORIES)),
     key("env_errors", "halt_patterns", List(NotEmpty)),
     key("detach", "tmux_session_prefix", Text(Any)),
 ];

@@ -7,6 +7,7 @@ use pretty_assertions::assert_eq;
 
 use super::schema::{KEYS, Kind, Rule, SECTIONS};
 use super::*;
+use crate::model::config::ExperimentHistory;
 use crate::model::config::*;
 use crate::model::{BackendName, BlockAction};
 
@@ -168,6 +169,7 @@ fn an_empty_file_means_the_defaults() {
             auto_commit: true,
             commit_message_template: "autodev: {task_id} - {task_name}".into(),
             on_block: BlockAction::Salvage,
+            experiment_history: ExperimentHistory::Clean,
         },
         env_errors: EnvErrorsConfig {
             halt_patterns: strings(&[

@@ -12,13 +12,14 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::Engine;
 use super::ear::{Ear, create_log};
+use super::experiment;
 use super::live::Live;
 use super::project::free_stem;
 use super::queue::Suspect;
 use crate::backend::{Patterns, Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion};
 use crate::model::{
-    AttemptReport, BackendName, Change, EffectId, EnvProblem, EventKind, ProcessEnd, RelPath, Task, TaskId,
+    AttemptReport, BackendName, Change, EffectId, EnvProblem, EventKind, Execution, ProcessEnd, RelPath, Task, TaskId,
 };
 use crate::prompt::{self, PromptInput};
 use crate::sys;
@@ -54,14 +55,21 @@ impl Engine {
         let active = self.store.state.active.as_ref().context("attempt without a task")?;
         let (base, touched) = (active.base.clone(), active.touched.clone());
         let changed = self.tree.changed(&base, &touched, &before)?;
+        let is_iterative = self.store.state.active.as_ref().is_some_and(|active| active.campaign.is_some());
+        if is_iterative && self.reset_if_changed(&task)? {
+            return Ok(());
+        }
         // A first attempt nearly always begins from the base itself, which is kept already.
-        let before_name = if *self.tree.kept(&base)? == before {
+        let before_name = if let Some(name) = self.iteration_base() {
+            name
+        } else if *self.tree.kept(&base)? == before {
             base.clone()
         } else {
             let name = format!("{}.before", self.effect_name(&id));
             self.tree.keep(&name, before.clone())?;
             name
         };
+        let before_commit = if is_iterative { self.iteration_commit(&before_name).await? } else { None };
         let log_path = self.attempt_log(&id, attempt);
         let log = create_log(&log_path)?;
         self.queue.trust()?;
@@ -73,6 +81,7 @@ impl Engine {
             before: before_name.clone(),
             log: log_path.display().to_string(),
             backend: self.backend.name().as_str().to_owned(),
+            before_commit,
         }])?;
         let prompt = self.render_prompt(&task, attempt, &changed).await?;
         let prompt_file = self.project.prompts().join(format!("{}-{effect}.md", id.file_stem()));
@@ -102,7 +111,8 @@ impl Engine {
         }
         self.note_stop()?;
         self.store.record(vec![EventKind::AttemptEnded { effect, report }])?;
-        if before_name != base {
+        // An iterative task needs it until the change is judged.
+        if before_name != base && !is_iterative {
             self.tree.forget(&before_name);
         }
         self.note_stop()
@@ -261,6 +271,11 @@ impl Engine {
         self.recent_commits.truncate(RECENT_COMMITS);
         let active = self.store.state.active.as_ref().filter(|active| active.task == task.id);
         let failures = active.map(|active| active.failures.clone()).unwrap_or_default();
+        let standing = active.and_then(|active| active.campaign.as_deref()).map(experiment::Standing::of);
+        let max_attempts = match &task.execution {
+            Execution::Iterative(plan) => plan.max_iterations,
+            Execution::SinglePass => self.project.config.run.max_retries,
+        };
         let config = &self.project.config;
         let queue = self.queue.queue();
         let input = PromptInput {
@@ -270,13 +285,13 @@ impl Engine {
             files: &config.files,
             verification: &config.verification,
             attempt,
-            max_attempts: config.run.max_retries,
+            max_attempts,
             failures: &failures,
             journal: &queue.journal,
             learning_limit: config.reflection.prompt_learning_limit,
             git_history: &self.recent_commits,
             changed,
-            experiment: None,
+            experiment: standing.as_ref().map(experiment::Standing::shown),
         };
         let template = prompt::template(&config.prompt)?;
         Ok(prompt::render(&input, &template)?)

@@ -8,10 +8,12 @@ mod ask;
 mod attempt;
 pub mod backup;
 pub mod check;
+mod compare;
 pub mod demo;
 pub mod desk;
 pub mod doctor;
 mod ear;
+mod experiment;
 mod import;
 pub mod init;
 mod integrate;
@@ -164,12 +166,16 @@ impl Engine {
     /// Journals decisions; the base of a task that is left for good is no longer needed.
     async fn record_decision(&mut self, kinds: Vec<EventKind>) -> Result<()> {
         let base = self.store.state.active.as_ref().map(|active| active.base.clone());
+        let iteration = self.leaving_iteration(&kinds);
         let is_left = kinds.iter().any(|kind| match kind {
             EventKind::TaskCompleted { .. } => true,
             EventKind::TaskBlocked { salvage, .. } => salvage.is_some(),
             _ => false,
         });
         self.store.record(kinds)?;
+        if let Some(iteration) = iteration {
+            self.leave_iteration(iteration).await?;
+        }
         if let Some(base) = base.filter(|_| is_left) {
             self.tree.forget(&base);
             if !self.clean_bases.remove(&base)
@@ -187,6 +193,11 @@ impl Engine {
             Effect::OpenTask { task } => self.open_task(&task).await,
             Effect::RunAttempt { attempt } => self.run_attempt(attempt).await,
             Effect::Verify { attempt } => self.verify(attempt).await,
+            Effect::Baseline => self.baseline().await,
+            Effect::Propose { iteration } => self.propose(iteration).await,
+            Effect::Compare { iteration } => self.compare(iteration).await,
+            Effect::Revert { iteration } => self.revert(iteration).await,
+            Effect::Revalidate => self.revalidate().await,
             Effect::Reflect { attempt } => self.reflect(attempt).await,
             Effect::Replan { epoch } => self.replan(epoch).await,
             Effect::Commit { attempt } => self.commit(attempt).await,
@@ -210,6 +221,7 @@ impl Engine {
                 rate_limit_cooldown: config.circuit_breaker.rate_limit_cooldown,
             },
             commits: config.git.auto_commit && self.git.is_some(),
+            in_git: self.git.is_some(),
             on_block: if self.git.is_some() { config.git.on_block } else { BlockAction::Keep },
             dry_run: options.dry_run,
             reflection: ReflectionLimits {
@@ -273,13 +285,6 @@ fn refuse_unusable(queue: &Queue) -> Result<()> {
             bail!(
                 "task.json: task {}: samples and guards compare iterations, and its execution.strategy is single_pass; \
                  leave them out, a target decides there",
-                task.id
-            );
-        }
-        if task.strategy() == "iterative" {
-            bail!(
-                "task.json: task {} asks for execution.strategy = iterative, which this version does not run yet; \
-                 use single_pass",
                 task.id
             );
         }

@@ -112,6 +112,11 @@ impl Project {
         self.home.join("tmp")
     }
 
+    /// Where iterative tasks are measured.
+    pub fn trees(&self) -> PathBuf {
+        self.home.join("trees")
+    }
+
     /// The queues of earlier epochs.
     pub fn archive(&self) -> PathBuf {
         self.home.join("archive")

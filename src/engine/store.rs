@@ -160,6 +160,8 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::Replanned { .. }
         | EventKind::Planned { .. }
         | EventKind::SalvageStarted { .. }
+        | EventKind::RevertStarted { .. }
+        | EventKind::ExperimentEnded { .. }
         | EventKind::Salvaged { .. }
         | EventKind::TaskReopened { .. }
         | EventKind::StatusSet { .. }
@@ -180,6 +182,15 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::GateStarted { .. }
         | EventKind::GateCancelled { .. }
         | EventKind::AskStarted { .. }
+        | EventKind::BaselineStarted { .. }
+        | EventKind::BaselineEnded { .. }
+        | EventKind::CampaignReset { .. }
+        | EventKind::Proposed { .. }
+        | EventKind::CompareStarted { .. }
+        | EventKind::PairMeasured { .. }
+        | EventKind::CompareEnded { .. }
+        | EventKind::ExperimentJudged { .. }
+        | EventKind::Reverted { .. }
         | EventKind::AskEnded { .. }
         | EventKind::Reflected { .. }
         | EventKind::EpochEnded { .. }

@@ -2,7 +2,7 @@
 
 use chrono::SecondsFormat;
 
-use super::feed;
+use super::{campaign, feed};
 use crate::model::{
     Active, AttemptReport, Event, EventKind, Failure, HistoryEntry, Inquiry, JournalNote, LeftBlocked, Parked, Pause,
     Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status, TaskId, TaskState,
@@ -92,6 +92,7 @@ fn fold(state: &mut State, event: &Event) {
                 reflection: None,
                 failures: Vec::new(),
                 usage: crate::model::Usage::default(),
+                campaign: None,
                 phase: Phase::Ready,
             }));
         }
@@ -249,6 +250,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
             task.label().clone_into(&mut active.title);
             active.phase =
                 Phase::Attempting { effect: effect.clone(), attempt: *attempt, before: before.clone(), process: None };
+            campaign::start_attempt(active, event);
         }
         EventKind::AgentSpawned { pid, start_ticks, .. } => {
             if let Phase::Attempting { process, .. } = &mut active.phase {
@@ -280,7 +282,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
         }
         EventKind::GateEnded { report: gate, changed, .. } => {
             gate.outcome.as_str().clone_into(&mut run.last_outcome);
-            active.infra = if gate.verdict == Verdict::Infra { active.infra.saturating_add(1) } else { 0 };
+            count_infra(active, gate.verdict);
             if let Phase::Verifying { attempt, report, .. } = &active.phase {
                 active.phase = Phase::Verified {
                     attempt: *attempt,
@@ -292,7 +294,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
         }
         EventKind::GateCancelled { .. } => {
             run.gate_cut = run.stop.is_some();
-            back_to_attempted(active);
+            campaign::cancel(active);
         }
         EventKind::Reflected { reflection, .. } => active.reflection = Some(reflection.clone()),
         EventKind::AttemptFailed { task, attempt, code, summary, errors, changed, notes, .. } => {
@@ -340,6 +342,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
                 active.phase =
                     Phase::Verified { attempt: *attempt, attempted: attempted.clone(), gate, changed: changed.clone() };
             }
+            campaign::reconsider(active);
         }
         EventKind::BlockDecided { reason } => {
             active.phase = Phase::Blocking { reason: reason.clone(), effect: None };
@@ -355,7 +358,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
                 active.phase = Phase::Cleared { reason: reason.clone(), salvage: reference.clone() };
             }
         }
-        _ => {}
+        _ => campaign::fold(run, active, event),
     }
 }
 
@@ -432,16 +435,26 @@ fn end_attempt(active: &mut Active, attempt: u32, report: &AttemptReport) {
     }
 }
 
-fn back_to_attempted(active: &mut Active) {
+/// Counts checks in a row that could not be made.
+pub(super) fn count_infra(active: &mut Active, verdict: Verdict) {
+    active.infra = if verdict == Verdict::Infra { active.infra.saturating_add(1) } else { 0 };
+}
+
+pub(super) fn back_to_attempted(active: &mut Active) {
     let (attempt, report) = match &active.phase {
         Phase::Verifying { attempt, report, .. } => (*attempt, report.clone()),
-        Phase::Verified { attempt, attempted, .. } | Phase::Committing { attempt, attempted, .. } => {
-            (*attempt, attempted.clone())
-        }
+        Phase::Verified { attempt, attempted, .. }
+        | Phase::Comparing { attempt, attempted, .. }
+        | Phase::Committing { attempt, attempted, .. } => (*attempt, attempted.clone()),
         Phase::Ready
         | Phase::Attempting { .. }
         | Phase::Attempted { .. }
         | Phase::Integrated { .. }
+        | Phase::Baselining { .. }
+        | Phase::Baselined { .. }
+        | Phase::Reverting { .. }
+        | Phase::Reverted { .. }
+        | Phase::Revalidating { .. }
         | Phase::Blocking { .. }
         | Phase::Cleared { .. } => return,
     };
@@ -454,7 +467,7 @@ fn pause_run(run: &mut RunState, active: &mut Active, until: chrono::DateTime<ch
         Pause::Retry | Pause::NextTask => run.status = RunStatus::RetryWait,
         Pause::Recheck => {
             run.status = RunStatus::RetryWait;
-            back_to_attempted(active);
+            campaign::cancel(active);
         }
         Pause::Limit { reason, .. } => {
             wait_for_limit(run, until, reason);

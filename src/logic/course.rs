@@ -39,6 +39,7 @@ fn settings(limits: Limits) -> Settings {
     Settings {
         limits,
         commits: true,
+        in_git: true,
         on_block: BlockAction::Salvage,
         dry_run: false,
         reflection: ReflectionLimits::default(),
@@ -204,6 +205,11 @@ impl World {
                 prompt_chars: 1,
                 prompt_head: "p".into(),
             }]),
+            Effect::Baseline
+            | Effect::Propose { .. }
+            | Effect::Compare { .. }
+            | Effect::Revert { .. }
+            | Effect::Revalidate => unreachable!("played in logic::iterate"),
             Effect::Stop => unreachable!("handled by the caller"),
         }
     }
@@ -219,6 +225,7 @@ impl World {
             before: "before".into(),
             log: "log".into(),
             backend: "codex".into(),
+            before_commit: None,
         }]);
         if matches!(turn, Turn::Stopped) {
             self.record(vec![EventKind::StopRequested { signal: "SIGTERM".into() }]);

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::breaker::give_up;
+use super::iterate;
 use super::limit::{self, Wait};
 use super::reflect::{self, Occasion};
 use crate::model::{
@@ -11,7 +12,7 @@ use crate::model::{
 };
 
 /// A check that cannot be made is tried this often without an agent before the attempt counts as failed.
-const RECHECKS: u32 = 2;
+pub(super) const RECHECKS: u32 = 2;
 /// `verification_errors` of a history entry (section 4.2 of the reference's description).
 const HISTORY_ERRORS: usize = 10;
 /// The code of an attempt whose agent ended well but whose checks failed.
@@ -110,6 +111,9 @@ fn wait_for(
 }
 
 fn go_on(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
+    if let Some(next) = iterate::next(state, settings, active, now) {
+        return next;
+    }
     match &active.phase {
         Phase::Ready => ready(state, settings, active, now),
         Phase::Attempting { attempt, .. } => Next::Perform(Effect::RunAttempt { attempt: *attempt }),
@@ -131,7 +135,14 @@ fn go_on(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>
                 block(state, settings, active, now)
             }
         }
-        Phase::Cleared { .. } => block(state, settings, active, now),
+        // Those above `Cleared` are of iterative tasks, which have been dealt with.
+        Phase::Baselining { .. }
+        | Phase::Baselined { .. }
+        | Phase::Comparing { .. }
+        | Phase::Reverting { .. }
+        | Phase::Reverted { .. }
+        | Phase::Revalidating { .. }
+        | Phase::Cleared { .. } => block(state, settings, active, now),
     }
 }
 
@@ -312,7 +323,7 @@ fn complete(
     Next::Record(records)
 }
 
-fn block(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
+pub(super) fn block(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
     let reason = match &active.phase {
         Phase::Blocking { reason, .. } | Phase::Cleared { reason, .. } => reason.clone(),
         _ => String::new(),
@@ -342,7 +353,7 @@ fn lesson(active: &Active, attempt: u32, changed: &[RelPath]) -> (String, Vec<St
     (format!("Completed on attempt {attempt} after: {}", failure.summary), vec![note])
 }
 
-fn failure_text(attempt: u32, report: &AttemptReport) -> String {
+pub(super) fn failure_text(attempt: u32, report: &AttemptReport) -> String {
     let said = report.message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let how = match &report.end {
         ProcessEnd::Exited { code: 0 } => "the agent did not report success (exit code 0)".to_owned(),
@@ -362,7 +373,7 @@ fn failure_text(attempt: u32, report: &AttemptReport) -> String {
     if said.is_empty() { text } else { format!("{text}: {said}") }
 }
 
-fn taken_away(state: &State, task: &TaskId) -> Option<String> {
+pub(super) fn taken_away(state: &State, task: &TaskId) -> Option<String> {
     match state.task(task) {
         None => Some(format!("{task} is no longer in the queue; its work stays in the tree")),
         Some(t) if t.status.passes => Some(format!("{task} was marked as done by hand; its work stays in the tree")),
@@ -371,11 +382,11 @@ fn taken_away(state: &State, task: &TaskId) -> Option<String> {
     }
 }
 
-fn is_halted(state: &State) -> bool {
+pub(super) fn is_halted(state: &State) -> bool {
     state.run.stop.is_some() || state.run.env_problem.is_some()
 }
 
-fn waiting(state: &State, now: DateTime<Utc>) -> Option<Next> {
+pub(super) fn waiting(state: &State, now: DateTime<Utc>) -> Option<Next> {
     let (until, _) = state.run.pause.as_ref()?;
     if now < *until {
         return Some(Next::Perform(Effect::Wait { until: *until }));
@@ -383,11 +394,16 @@ fn waiting(state: &State, now: DateTime<Utc>) -> Option<Next> {
     Some(Next::Record(vec![EventKind::PauseEnded]))
 }
 
-fn waiting_unless_stopped(state: &State, now: DateTime<Utc>) -> Option<Next> {
+pub(super) fn waiting_unless_stopped(state: &State, now: DateTime<Utc>) -> Option<Next> {
     if state.run.stop.is_some() { None } else { waiting(state, now) }
 }
 
-fn pause_between(state: &State, settings: &Settings, done: &TaskId, now: DateTime<Utc>) -> Option<EventKind> {
+pub(super) fn pause_between(
+    state: &State,
+    settings: &Settings,
+    done: &TaskId,
+    now: DateTime<Utc>,
+) -> Option<EventKind> {
     let delay_seconds = settings.limits.delay_seconds;
     let more = state.tasks.iter().any(|t| &t.id != done && !t.status.passes && !t.status.blocked);
     let is_last = state.run.rounds >= settings.limits.max_tasks && state.run.epoch >= settings.limits.max_epochs;
@@ -395,7 +411,7 @@ fn pause_between(state: &State, settings: &Settings, done: &TaskId, now: DateTim
     goes_on.then(|| EventKind::Paused { until: later(now, delay_seconds), pause: Pause::NextTask })
 }
 
-fn later(now: DateTime<Utc>, seconds: u64) -> DateTime<Utc> {
+pub(super) fn later(now: DateTime<Utc>, seconds: u64) -> DateTime<Utc> {
     // A century is as good as for ever, and cannot overflow.
     now + TimeDelta::seconds(seconds.min(3_153_600_000) as i64)
 }
@@ -409,7 +425,7 @@ fn spread(run: &str, count: u32) -> u64 {
     hash % 100
 }
 
-fn finish(state: &State) -> Next {
+pub(super) fn finish(state: &State) -> Next {
     let run = &state.run;
     let counts = format!("{} completed, {} blocked", run.completed, run.blocked);
     let after = run.exhausted.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();

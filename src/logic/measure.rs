@@ -29,7 +29,7 @@ use std::fmt::Write as _;
 
 use super::judge;
 use super::stats::{self, Location};
-use crate::model::{Direction, Numeric, Outcome, Samples};
+use crate::model::{Direction, Finding, Numeric, Outcome, Samples};
 
 pub use self::campaign::{Revalidation, alpha, revalidate, revalidation_alpha};
 pub use self::guard::{Guarded, guard};
@@ -60,10 +60,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns the settings of a metric, or `None` when it does not say which way is better.
-    pub fn of(numeric: &Numeric) -> Option<Self> {
+    /// Returns the settings of a metric, or `None` when it does not say which way is better. Without a word about samples
+    /// and about the least improvement, a metric that `is_noisy` is measured until it is known, and one that is not once.
+    pub fn of(numeric: &Numeric, is_noisy: bool) -> Option<Self> {
         let own = &numeric.sampling;
-        let samples = own.samples.unwrap_or(Samples::Fixed(1));
+        let has_threshold = numeric.min_improvement > 0.0;
+        let default = if is_noisy && !has_threshold { Samples::Auto } else { Samples::Fixed(1) };
+        let samples = own.samples.unwrap_or(default);
         let warmup = match (own.warmup, samples) {
             (Some(warmup), _) => warmup,
             (None, Samples::Auto) => 1,
@@ -83,6 +86,11 @@ impl Settings {
             unchanged_tolerance: numeric.unchanged_tolerance,
         })
     }
+}
+
+/// Whether it is to be found out if a metric gives the same number twice: nothing is said that depends on it.
+pub fn is_open(numeric: &Numeric) -> bool {
+    numeric.sampling.samples.is_none() && numeric.min_improvement <= 0.0
 }
 
 /// The two sides of a pair.
@@ -133,30 +141,6 @@ pub enum Step {
     },
     /// It is known.
     Decide(Comparison),
-}
-
-/// What a comparison found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// The candidate is better, by enough.
-    Improved,
-    /// It is worse.
-    Regressed,
-    /// Nothing suggests a difference worth having.
-    Unchanged,
-    /// All pairs are measured and prove nothing either way.
-    Undecided,
-}
-
-impl Finding {
-    /// Returns the outcome it counts as; undecided is unchanged.
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Self::Improved => Outcome::Improved,
-            Self::Regressed => Outcome::Regressed,
-            Self::Unchanged | Self::Undecided => Outcome::Unchanged,
-        }
-    }
 }
 
 /// Two sides compared.

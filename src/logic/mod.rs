@@ -6,6 +6,7 @@
 
 mod apply;
 mod breaker;
+mod campaign;
 pub mod classify;
 pub mod contract;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod decide;
 mod feed;
 pub mod front_matter;
 pub mod health;
+pub mod iterate;
 pub mod judge;
 pub mod limit;
 pub mod measure;

@@ -359,6 +359,19 @@ pub struct GitConfig {
     pub commit_message_template: String,
     /// `on_block` (ours): `salvage` or `keep`.
     pub on_block: BlockAction,
+    /// `experiment_history` (ours): `clean` or `revert-commits`.
+    pub experiment_history: ExperimentHistory,
+}
+
+/// What the history shows of changes that iterative tasks put back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExperimentHistory {
+    /// Nothing: they are kept under `refs/autodev/experiments/`.
+    #[default]
+    Clean,
+    /// A commit of the change and one that reverts it.
+    RevertCommits,
 }
 
 /// `[env_errors]`.

@@ -27,6 +27,25 @@ pub enum Effect {
         /// The attempt that is judged.
         attempt: u32,
     },
+    /// Check and measure the tree before an iterative task begins.
+    Baseline,
+    /// Put what an iteration changed into a commit under a reference.
+    Propose {
+        /// From 1.
+        iteration: u32,
+    },
+    /// Measure the tree with the change against the best so far.
+    Compare {
+        /// From 1.
+        iteration: u32,
+    },
+    /// Put the tree back to the best so far.
+    Revert {
+        /// From 1.
+        iteration: u32,
+    },
+    /// Measure the best tree against the one the task began with.
+    Revalidate,
     /// Ask why an attempt failed, and refine the task by the answer.
     Reflect {
         /// The attempt that failed.

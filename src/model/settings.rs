@@ -10,6 +10,9 @@ pub struct Settings {
     pub limits: Limits,
     /// `[git].auto_commit`, and the project is in a git work tree.
     pub commits: bool,
+    /// Whether the project is in a git work tree.
+    #[serde(default)]
+    pub in_git: bool,
     /// `[git].on_block`; `Keep` whenever the project is not in a git work tree.
     pub on_block: BlockAction,
     /// `run --dry-run`.

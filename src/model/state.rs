@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttemptReport, Change, EffectId, GateReport, HistoryEntry, JournalNote, Limit, Pause, Refinement, Reflection,
-    RelPath, RunId, Settings, Status, Task, TaskId, Usage,
+    AttemptReport, Campaign, Change, EffectId, GateReport, HistoryEntry, JournalNote, Limit, Pause, Refinement,
+    Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -175,6 +175,8 @@ pub struct Active {
     pub failures: Vec<Failure>,
     /// Tokens and money over all attempts.
     pub usage: Usage,
+    /// Of an iterative task, once its baseline is measured.
+    pub campaign: Option<Box<Campaign>>,
     /// Where in the attempt cycle it is.
     pub phase: Phase,
 }
@@ -256,6 +258,50 @@ pub enum Phase {
         changed: Vec<Change>,
         /// The commit.
         commit: Option<String>,
+    },
+    /// The tree is checked and measured before an iterative task begins.
+    Baselining {
+        /// Identity.
+        effect: EffectId,
+    },
+    /// It was; nothing is decided yet.
+    Baselined {
+        /// What the checks found.
+        gate: GateReport,
+        /// The metric of the same tree measured again.
+        repeats: Vec<f64>,
+    },
+    /// The tree with the change is measured against the best so far.
+    Comparing {
+        /// Identity.
+        effect: EffectId,
+        /// From 1.
+        attempt: u32,
+        /// How the agent ended.
+        attempted: AttemptReport,
+        /// What the checks found.
+        gate: GateReport,
+        /// What was changed.
+        changed: Vec<Change>,
+    },
+    /// The tree is being put back to the best so far.
+    Reverting {
+        /// Identity.
+        effect: EffectId,
+    },
+    /// It is back, or what could not be put back is known.
+    Reverted {
+        /// The commit the branch is at.
+        head: String,
+        /// The commit of the change, when it is in the branch's history.
+        commit: Option<String>,
+        /// Why the tree is not as it was, when it is not.
+        trouble: String,
+    },
+    /// The best tree is measured against the one the task began with.
+    Revalidating {
+        /// Identity.
+        effect: EffectId,
     },
     /// Given up; leftovers are still in the tree.
     Blocking {

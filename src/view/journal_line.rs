@@ -5,7 +5,7 @@
 
 use super::text::{fit, one_line, pad, width};
 use super::{Style, phrase};
-use crate::model::{Event, EventKind, TaskId};
+use crate::model::{Event, EventKind, Step, TaskId};
 
 /// Turns events into lines, in journal order.
 #[derive(Clone, Debug)]
@@ -74,6 +74,10 @@ impl Lines {
             | EventKind::QueueEditUndone { task, .. }
             | EventKind::TaskReopened { task, .. }
             | EventKind::StatusSet { task, .. }
+            | EventKind::CampaignReset { task, .. }
+            | EventKind::Proposed { task, .. }
+            | EventKind::ExperimentJudged { task, .. }
+            | EventKind::ExperimentEnded { task, .. }
             | EventKind::Previewed { task, .. } => Some(task.clone()),
             EventKind::AskStarted { .. }
             | EventKind::AskEnded { .. }
@@ -92,7 +96,14 @@ impl Lines {
             | EventKind::CommitRefused { .. }
             | EventKind::BlockDecided { .. }
             | EventKind::SalvageStarted { .. }
-            | EventKind::Salvaged { .. } => self.open.clone(),
+            | EventKind::Salvaged { .. }
+            | EventKind::BaselineStarted { .. }
+            | EventKind::BaselineEnded { .. }
+            | EventKind::CompareStarted { .. }
+            | EventKind::PairMeasured { .. }
+            | EventKind::CompareEnded { .. }
+            | EventKind::RevertStarted { .. }
+            | EventKind::Reverted { .. } => self.open.clone(),
             EventKind::RunStarted(_)
             | EventKind::RunLost { .. }
             | EventKind::QueueSeen { .. }
@@ -123,6 +134,12 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
             Some("warning")
         }
         EventKind::Note { level, .. } if level == "warning" => Some("warning"),
+        EventKind::ExperimentEnded { record, .. } => match record.step {
+            Step::Keep => Some("completed"),
+            Step::Revert | Step::Leave => Some("retry"),
+            Step::Nothing => None,
+        },
+        EventKind::CampaignReset { .. } => Some("warning"),
         EventKind::Note { .. }
         | EventKind::RunStarted(_)
         | EventKind::QueueSeen { .. }
@@ -154,6 +171,15 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         | EventKind::SalvageStarted { .. }
         | EventKind::Salvaged { .. }
         | EventKind::TaskDropped { .. }
+        | EventKind::BaselineStarted { .. }
+        | EventKind::BaselineEnded { .. }
+        | EventKind::Proposed { .. }
+        | EventKind::CompareStarted { .. }
+        | EventKind::PairMeasured { .. }
+        | EventKind::CompareEnded { .. }
+        | EventKind::ExperimentJudged { .. }
+        | EventKind::RevertStarted { .. }
+        | EventKind::Reverted { .. }
         | EventKind::TaskReopened { .. }
         | EventKind::StatusSet { .. }
         | EventKind::Previewed { .. }

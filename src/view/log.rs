@@ -11,7 +11,7 @@ use super::text::{self, one_line, plural, seconds_between};
 use super::{Names, Style, phrase};
 use crate::model::{
     AttemptReport, Event, EventKind, GateReport, Pause, ProcessEnd, RelPath, Replan, RunStart, RunStatus, Said, State,
-    TaskId,
+    Step, TaskId,
 };
 
 /// A bar above and below a task's header.
@@ -52,7 +52,10 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
     let words = || phrase::of(event, style);
     match &event.kind {
         EventKind::RunStarted(start) => banner(start),
-        EventKind::RunLost { .. } | EventKind::QueueEditUndone { .. } | EventKind::QueueBroken { .. } => {
+        EventKind::RunLost { .. }
+        | EventKind::QueueEditUndone { .. }
+        | EventKind::CampaignReset { .. }
+        | EventKind::QueueBroken { .. } => {
             vec![LogLine::new("warning", words())]
         }
         EventKind::QueueSeen { order, .. } => match order {
@@ -78,8 +81,19 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             lines.extend(preview(&report.changed, names.changed_files_preview));
             lines
         }
-        EventKind::GateStarted { .. } => vec![LogLine::new("validating", words())],
-        EventKind::GateEnded { report, .. } => {
+        EventKind::GateStarted { .. } | EventKind::BaselineStarted { .. } | EventKind::CompareStarted { .. } => {
+            vec![LogLine::new("validating", words())]
+        }
+        EventKind::ExperimentEnded { record, .. } => {
+            let status = match record.step {
+                Step::Keep => "completed",
+                Step::Revert | Step::Leave => "retry",
+                Step::Nothing => "info",
+            };
+            vec![LogLine::new(status, words())]
+        }
+        EventKind::Reverted { trouble, .. } if !trouble.is_empty() => vec![LogLine::new("warning", words())],
+        EventKind::GateEnded { report, .. } | EventKind::BaselineEnded { report, .. } => {
             let failed = failed_checks(report);
             let status = if report.verdict.is_pass() { "validating" } else { "failed" };
             // The failed checks below say more than the errors in the words of the event.
@@ -150,6 +164,12 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::CommitStarted { .. }
         | EventKind::Committed { .. }
         | EventKind::BlockDecided { .. }
+        | EventKind::Proposed { .. }
+        | EventKind::PairMeasured { .. }
+        | EventKind::CompareEnded { .. }
+        | EventKind::ExperimentJudged { .. }
+        | EventKind::RevertStarted { .. }
+        | EventKind::Reverted { .. }
         | EventKind::SalvageStarted { .. }
         | EventKind::Unknown => vec![],
     }

@@ -7,6 +7,7 @@
 
 pub mod dashboard;
 pub mod doctor;
+pub mod experiment;
 pub mod journal_line;
 pub mod json;
 pub mod log;

@@ -3,8 +3,8 @@
 //! Made from the event alone; `autodev log`, the run's log and pages share these words. Texts of agents and tasks
 //! are made safe for a terminal. Invariant: never a line break, never empty.
 
-use super::Style;
 use super::text::{one_line, plural, seconds_between, span};
+use super::{Style, experiment};
 use crate::model::{
     AgentError, AnswerReport, AttemptReport, Event, EventKind, GateReport, Inquiry, Pause, Placement, ProcessEnd,
     Reflection, RelPath, Replan, Said, Status, StatusField, Verdict,
@@ -63,8 +63,27 @@ fn words(event: &Event, style: &Style) -> String {
         }
         EventKind::AttemptEnded { report, .. } => report_words(report),
         EventKind::GateStarted { attempt, .. } => format!("checking attempt {attempt}"),
-        EventKind::GateEnded { report, .. } => gate_words(report),
+        EventKind::GateEnded { report, .. } | EventKind::BaselineEnded { report, .. } => gate_words(report),
         EventKind::GateCancelled { .. } => "checks cut short; they will be made again".to_owned(),
+        EventKind::BaselineStarted { task, .. } => format!("{}: measuring before the first change", task.id),
+        EventKind::CampaignReset { task, reason } => format!("{task}: its experiments begin anew: {reason}"),
+        EventKind::Proposed { iteration, commit, summary, .. } => match commit {
+            Some(commit) => format!("iteration {iteration}: {summary}, kept as {}", short(commit)),
+            None => format!("iteration {iteration}: nothing to commit"),
+        },
+        EventKind::CompareStarted { iteration: 0, .. } => "measuring the result against where it began".to_owned(),
+        EventKind::CompareStarted { iteration, .. } => format!("measuring iteration {iteration} against the best"),
+        EventKind::PairMeasured { pair, champion, candidate, .. } => {
+            format!("pair {pair}: best {champion}, with the change {candidate}")
+        }
+        EventKind::CompareEnded { compared, .. } => experiment::compared(compared),
+        EventKind::ExperimentJudged { record, step, .. } => experiment::judged(record, *step),
+        EventKind::RevertStarted { iteration, .. } => format!("putting back iteration {iteration}"),
+        EventKind::Reverted { head, trouble, .. } if trouble.is_empty() => {
+            format!("put back, the branch is at {}", short(head))
+        }
+        EventKind::Reverted { trouble, .. } => format!("not put back: {trouble}"),
+        EventKind::ExperimentEnded { task, record } => experiment::ended(task, record),
         EventKind::AskStarted { inquiry, backend, .. } => format!("asking {backend}: {}", inquiry_words(inquiry)),
         EventKind::AskEnded { inquiry, report, .. } => answer_words(inquiry, report),
         EventKind::Reflected { task, attempt, reflection } => {
@@ -155,6 +174,17 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::GateStarted { .. } => "gate_started",
         EventKind::GateEnded { .. } => "gate_ended",
         EventKind::GateCancelled { .. } => "gate_cancelled",
+        EventKind::BaselineStarted { .. } => "baseline_started",
+        EventKind::BaselineEnded { .. } => "baseline_ended",
+        EventKind::CampaignReset { .. } => "campaign_reset",
+        EventKind::Proposed { .. } => "proposed",
+        EventKind::CompareStarted { .. } => "compare_started",
+        EventKind::PairMeasured { .. } => "pair_measured",
+        EventKind::CompareEnded { .. } => "compare_ended",
+        EventKind::ExperimentJudged { .. } => "experiment_judged",
+        EventKind::RevertStarted { .. } => "revert_started",
+        EventKind::Reverted { .. } => "reverted",
+        EventKind::ExperimentEnded { .. } => "experiment_ended",
         EventKind::AskStarted { .. } => "ask_started",
         EventKind::AskEnded { .. } => "ask_ended",
         EventKind::Reflected { .. } => "reflected",

@@ -63,6 +63,17 @@ pub fn entry(event: &Event) -> Option<String> {
         | EventKind::GateEnded { .. }
         | EventKind::GateCancelled { .. }
         | EventKind::AskStarted { .. }
+        | EventKind::BaselineStarted { .. }
+        | EventKind::BaselineEnded { .. }
+        | EventKind::CampaignReset { .. }
+        | EventKind::Proposed { .. }
+        | EventKind::CompareStarted { .. }
+        | EventKind::PairMeasured { .. }
+        | EventKind::CompareEnded { .. }
+        | EventKind::ExperimentJudged { .. }
+        | EventKind::RevertStarted { .. }
+        | EventKind::Reverted { .. }
+        | EventKind::ExperimentEnded { .. }
         | EventKind::AskEnded { .. }
         | EventKind::Reflected { .. }
         | EventKind::EpochEnded { .. }

@@ -86,10 +86,19 @@ pub fn attempt(active: &Active) -> u32 {
         | Phase::Attempted { attempt, .. }
         | Phase::Verifying { attempt, .. }
         | Phase::Verified { attempt, .. }
+        | Phase::Comparing { attempt, .. }
         | Phase::Committing { attempt, .. }
         | Phase::Integrated { attempt, .. } => *attempt,
-        Phase::Ready | Phase::Blocking { .. } | Phase::Cleared { .. } => {
-            active.failures.last().map_or(0, |failure| failure.attempt)
+        Phase::Ready
+        | Phase::Baselining { .. }
+        | Phase::Baselined { .. }
+        | Phase::Reverting { .. }
+        | Phase::Reverted { .. }
+        | Phase::Revalidating { .. }
+        | Phase::Blocking { .. }
+        | Phase::Cleared { .. } => {
+            let tried = active.campaign.as_ref().map(|campaign| campaign.iterations);
+            tried.unwrap_or_else(|| active.failures.last().map_or(0, |failure| failure.attempt))
         }
     }
 }
@@ -97,11 +106,19 @@ pub fn attempt(active: &Active) -> u32 {
 /// Returns the number that the checks measured on the attempt at hand, if any.
 pub fn metric(active: &Active) -> Option<f64> {
     match &active.phase {
-        Phase::Verified { gate, .. } | Phase::Committing { gate, .. } | Phase::Integrated { gate, .. } => gate.metric,
+        Phase::Verified { gate, .. }
+        | Phase::Comparing { gate, .. }
+        | Phase::Baselined { gate, .. }
+        | Phase::Committing { gate, .. }
+        | Phase::Integrated { gate, .. } => gate.metric,
         Phase::Ready
         | Phase::Attempting { .. }
         | Phase::Attempted { .. }
         | Phase::Verifying { .. }
+        | Phase::Baselining { .. }
+        | Phase::Reverting { .. }
+        | Phase::Reverted { .. }
+        | Phase::Revalidating { .. }
         | Phase::Blocking { .. }
         | Phase::Cleared { .. } => active.failures.last().and_then(|f| f.gate.as_ref()).and_then(|gate| gate.metric),
     }

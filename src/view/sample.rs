@@ -43,6 +43,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         limits,
         commits: true,
+        in_git: true,
         on_block: BlockAction::Salvage,
         dry_run: false,
         reflection: ReflectionLimits::default(),
@@ -135,6 +136,7 @@ fn active(phase: Phase) -> Active {
         reflection: None,
         failures: vec![],
         usage: Usage::default(),
+        campaign: None,
         phase,
     }
 }
@@ -379,6 +381,7 @@ pub(crate) fn events() -> Vec<Event> {
             before: "b".into(),
             log: "/abs/logs/attempts/codex/task_P0-1__attempt_1.log".into(),
             backend: "codex".into(),
+            before_commit: None,
         },
         EventKind::AgentSpawned { effect: effect(), pid: 4300, start_ticks: 9 },
         said(Said::Session { id: "ses_1".into(), model: "gpt-5".into() }),

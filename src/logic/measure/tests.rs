@@ -7,7 +7,7 @@ use crate::model::Sampling;
 pub(super) fn settings(samples: Samples) -> Settings {
     let sampling = Sampling { samples: Some(samples), ..Sampling::default() };
     let direction = Some(Direction::LowerIsBetter);
-    Settings::of(&Numeric { direction, sampling, ..Numeric::default() }).unwrap()
+    Settings::of(&Numeric { direction, sampling, ..Numeric::default() }, false).unwrap()
 }
 
 fn plain(samples: Samples) -> Settings {
@@ -37,13 +37,13 @@ const ALPHA: f64 = 0.045 / 20.0;
 #[test]
 fn what_is_not_said_has_its_default() {
     let numeric = Numeric { direction: Some(Direction::HigherIsBetter), ..Numeric::default() };
-    let once = Settings::of(&numeric).unwrap();
+    let once = Settings::of(&numeric, false).unwrap();
     assert_eq!((once.samples, once.warmup, once.max_samples), (Samples::Fixed(1), 0, 30));
     assert_eq!((once.confidence, once.min_effect), (0.95, 0.0));
     assert_eq!(settings(Samples::Auto).warmup, 1);
-    assert_eq!(Settings::of(&Numeric::default()), None, "no direction");
+    assert_eq!(Settings::of(&Numeric::default(), false), None, "no direction");
     let sampling = Sampling { confidence: Some(f64::NAN), min_effect: Some(-1.0), ..Sampling::default() };
-    let odd = Settings::of(&Numeric { sampling, ..numeric }).unwrap();
+    let odd = Settings::of(&Numeric { sampling, ..numeric }, false).unwrap();
     assert_eq!((odd.confidence, odd.min_effect), (0.95, 0.0));
 }
 

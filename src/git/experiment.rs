@@ -1,0 +1,126 @@
+//! Experiments: changes of iterative tasks, kept under `refs/autodev/experiments/` while they are measured and after they
+//! were put back; and the trees in which they are measured.
+//!
+//! An experiment is a commit on top of the tree before it, on no branch. Invariants: a change is in such a commit before
+//! any file is put back; what somebody else changed since is never overwritten; a prepared tree holds exactly the files of
+//! its commit, and what commands left there that git does not know.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::model::RelPath;
+use crate::sys::fs::{Context as _, Durability, PathError, write_atomic};
+
+use super::cli::Call;
+use super::error::GitError;
+use super::place::LeftOut;
+use super::salvage::SalvageRequest;
+use super::{Git, component};
+use crate::model::Change;
+
+const PREFIX: &str = "refs/autodev/experiments/";
+
+/// A change in a commit of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Experiment {
+    /// The commit; `None` when nothing differs that git can hold.
+    pub commit: Option<String>,
+    /// The reference that keeps it.
+    pub reference: String,
+    /// What it holds.
+    pub changed: Vec<Change>,
+    /// What it does not hold.
+    pub left_out: Vec<LeftOut>,
+    /// For example `2 files changed, 3 insertions(+), 1 deletion(-)`.
+    pub summary: String,
+}
+
+impl Git {
+    /// Puts the changes of an iteration into a commit on top of the tree before it. Asked again for the same effect,
+    /// the commit that exists is the answer.
+    ///
+    /// # Errors
+    /// When a file cannot be read or the disk is full; nothing is lost then.
+    pub async fn experiment(&self, request: SalvageRequest<'_>) -> Result<Experiment, GitError> {
+        let reference = format!("{PREFIX}{}/{}", component(request.task), component(request.effect.as_str()));
+        let saved = self.save(&reference, &request).await?;
+        let summary = match &saved.commit {
+            Some(commit) => {
+                let args = ["diff", "--shortstat", "--no-ext-diff", "--no-textconv", "--no-renames"];
+                let out = self.cli.ok(Call::new("measure a change", &args).arg(request.base).arg(commit)).await?;
+                String::from_utf8_lossy(&out).trim().to_owned()
+            }
+            None => String::new(),
+        };
+        Ok(Experiment { commit: saved.commit, reference, changed: saved.changes, left_out: saved.left_out, summary })
+    }
+
+    /// Forgets an experiment; one that is not there is no error.
+    ///
+    /// # Errors
+    /// When references cannot be written.
+    pub async fn drop_experiment(&self, reference: &str) -> Result<(), GitError> {
+        if reference.starts_with(PREFIX) {
+            self.cli.ok(Call::new("forget an experiment", &["update-ref", "-d"]).arg(reference)).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns those of an experiment's files that are neither as they were before it nor as it made them: somebody
+    /// else has changed them since.
+    ///
+    /// # Errors
+    /// When the commits cannot be read.
+    pub async fn changed_since(&self, base: &str, commit: &str) -> Result<Vec<RelPath>, GitError> {
+        let diff = self.diff(base, commit).await?;
+        self.conflicts(base, &diff).await
+    }
+
+    /// Makes a directory hold the files of a commit, byte for byte as a checkout would, without touching the user's
+    /// index, references or hooks. What git does not know there stays: it is what earlier commands built. Returns the
+    /// place of the code directory in it.
+    ///
+    /// # Errors
+    /// When files cannot be written.
+    pub async fn prepare_tree(&self, dir: &Path, commit: &str) -> Result<PathBuf, GitError> {
+        let index = side(dir, "index");
+        let unfinished = side(dir, "unfinished");
+        // Without its index, or when an earlier preparation was cut off, nobody knows which files are old.
+        if !index.exists() || unfinished.exists() {
+            remove(dir)?;
+            remove_file(&index)?;
+        }
+        fs::create_dir_all(dir).at("create", dir)?;
+        write_atomic(&unfinished, b"", Durability::Cached)?;
+        let call = |args: &[&str]| {
+            Call::new("prepare a tree", args).config("core.hooksPath=/dev/null").index(&index).env("GIT_WORK_TREE", dir)
+        };
+        // Files that a command changed are reset too; the first step only looks at what differs between two commits.
+        self.cli.ok(call(&["read-tree", "--reset", "-u"]).arg(commit)).await?;
+        self.cli.ok(call(&["checkout-index", "--force", "--all", "--quiet", "-u"])).await?;
+        remove_file(&unfinished)?;
+        Ok(self.place.code_dir_in(dir))
+    }
+}
+
+/// A file beside a prepared tree.
+fn side(dir: &Path, what: &str) -> PathBuf {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(".");
+    name.push(what);
+    PathBuf::from(name)
+}
+
+fn remove(dir: &Path) -> Result<(), PathError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).at("remove", dir),
+        _ => Ok(()),
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), PathError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).at("remove", path),
+        _ => Ok(()),
+    }
+}
