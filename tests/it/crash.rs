@@ -44,6 +44,30 @@ const WORK: Scenario = Scenario { project: work, args: &["run"], code: 2 };
 /// A reflection that refines a task, and a second epoch.
 const PLANS: Scenario = Scenario { project: plans, args: &["run", "--epochs", "2"], code: 0 };
 
+/// Two changes that are kept, one that is put back, one that fails, and the last word.
+const EXPERIMENTS: Scenario = Scenario { project: experiments, args: &["run"], code: 0 };
+
+fn experiments() -> Project {
+    let project = Project::new();
+    let task = json!([{"id": "L", "title": "Make it small", "description": "d", "steps": ["s"],
+        "verification": {"validate_commands": ["cat value"]},
+        "completion": {"kind": "numeric", "name": "size", "source": "json_stdout", "json_path": "$",
+            "direction": "lower_is_better", "samples": 7, "confidence": 0.5},
+        "execution": {"strategy": "iterative", "max_iterations": 4, "stop_after_invalid": 9}}]);
+    project.tasks(&task.to_string()).write("value", "100\n");
+    project.git(&["add", "value"]);
+    project.git(&["commit", "-q", "-m", "value"]);
+    project.agent(
+        "codex",
+        "case $AUTODEV_ATTEMPT in\n1) echo 90 > value;;\n2) echo 95 > value; echo x > extra;;\n\
+         3) echo many > value;;\n4) echo 80 > value;;\nesac",
+    );
+    project.write("user-staged.txt", "staged by the user\n");
+    project.git(&["add", "user-staged.txt"]);
+    project.write("README", "edited by the user\n");
+    project
+}
+
 fn work() -> Project {
     let project = Project::new();
     project.config("[run]\ndelay_between_tasks = 0\nmax_retries = 2\n");
@@ -110,6 +134,11 @@ fn outcome(project: &Project) -> BTreeMap<&'static str, String> {
     let refs = project.git(&["for-each-ref", "--format=%(refname)", "refs/autodev/salvage"]);
     let salvages = refs.lines().map(|name| project.git(&["show", "--format=%s", "--name-status", name]));
     all.insert("salvage", salvages.collect());
+    let refs = project.git(&["for-each-ref", "--format=%(refname)", "refs/autodev/experiments", "refs/autodev/base"]);
+    let mut tried: Vec<String> =
+        refs.lines().map(|name| project.git(&["show", "--format=%s", "--name-status", name])).collect();
+    tried.sort();
+    all.insert("experiments", tried.concat());
     all.insert("run", project.json("logs/runtime-status.json")["run"]["status"].to_string());
     all.insert("brief", project.read("TASK.md"));
     let leftovers: Vec<String> = std::fs::read_dir(project.dir())
@@ -166,6 +195,14 @@ fn a_run_killed_while_reflecting_or_planning_comes_to_the_same_end() {
     println!("{tried}");
     assert_eq!(want["commits"].lines().count(), 3, "two commits on top of the first: {want:?}");
     assert!(want["epochs"].contains(r#""epoch":1"#), "{want:?}");
+}
+
+#[test]
+fn experiments_killed_at_any_point_come_to_the_same_end() {
+    let (want, tried) = kill_everywhere(&EXPERIMENTS);
+    println!("{tried}");
+    assert_eq!(want["commits"].lines().count(), 4, "two commits on top of the first ones: {want:?}");
+    assert!(want["experiments"].contains("extra") && want["tree"].contains("value"), "{want:?}");
 }
 
 /// Kills the scenario at each of its points, and returns how it ends in any case, and a line about what was tried.

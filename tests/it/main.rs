@@ -21,6 +21,7 @@ mod harness;
 mod help;
 mod honesty;
 mod init;
+mod iterate;
 mod killed;
 mod limits;
 mod measure;
