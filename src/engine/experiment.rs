@@ -359,7 +359,7 @@ impl Engine {
     /// What is to be forgotten after these decisions.
     pub(super) fn leaving_iteration(&self, kinds: &[EventKind]) -> Option<Iteration> {
         let (active, campaign) = self.campaign()?;
-        let (_, candidate) = (active, campaign.candidate.as_ref());
+        let candidate = campaign.candidate.as_ref();
         kinds.iter().find_map(|kind| match kind {
             EventKind::ExperimentEnded { record, .. } if record.iteration > 0 => Some(Iteration {
                 before: campaign.before.clone().filter(|(name, _)| *name != active.base),
@@ -370,13 +370,18 @@ impl Engine {
         })
     }
 
-    /// Forgets what an iteration needed. The reference of a change that was put back stays: nothing else holds it.
-    pub(super) async fn leave_iteration(&mut self, iteration: Iteration) -> Result<()> {
-        let Some(git) = &self.git else { return Ok(()) };
-        if iteration.is_kept {
+    /// Forgets the reference of a change that is in the branch by now; before its end is recorded, so that a kill in
+    /// between leaves nothing. The reference of a change that was put back stays: nothing else holds it.
+    pub(super) async fn release(&self, iteration: &Iteration) -> Result<()> {
+        if let Some(git) = self.git.as_ref().filter(|_| iteration.is_kept) {
             git.drop_experiment(&iteration.reference).await?;
         }
-        if let Some((name, _)) = iteration.before {
+        Ok(())
+    }
+
+    /// Forgets what an iteration began with. After a kill, the next start does it.
+    pub(super) async fn leave_iteration(&mut self, iteration: Iteration) -> Result<()> {
+        if let (Some(git), Some((name, _))) = (&self.git, iteration.before) {
             git.drop_base(&name).await?;
             self.tree.forget(&name);
         }

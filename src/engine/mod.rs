@@ -172,6 +172,9 @@ impl Engine {
             EventKind::TaskBlocked { salvage, .. } => salvage.is_some(),
             _ => false,
         });
+        if let Some(iteration) = &iteration {
+            self.release(iteration).await?;
+        }
         self.store.record(kinds)?;
         if let Some(iteration) = iteration {
             self.leave_iteration(iteration).await?;

@@ -39,12 +39,11 @@ pub fn recover(state: &State) -> Option<Recovery> {
         | Phase::Revalidating { effect } => Some(Recovery::RepeatGate { effect: effect.clone() }),
         // Judged and to be put back: no check changes that.
         Phase::Verified { .. } if is_to_be_put_back(active) => None,
-        Phase::Verified { .. } => Some(Recovery::RepeatGate { effect: EffectId::default() }),
+        Phase::Verified { .. } | Phase::Baselined { .. } => Some(Recovery::RepeatGate { effect: EffectId::default() }),
         Phase::Committing { effect, .. } => Some(Recovery::FindCommit { effect: effect.clone() }),
         Phase::Ready
         | Phase::Attempted { .. }
         | Phase::Integrated { .. }
-        | Phase::Baselined { .. }
         | Phase::Reverting { .. }
         | Phase::Reverted { .. }
         | Phase::Blocking { .. }
