@@ -124,3 +124,100 @@ fn remove_file(path: &Path) -> Result<(), PathError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::super::testrepo::{Repo, change};
+    use super::*;
+    use crate::model::{ChangeKind, EffectId};
+
+    fn commit_all(repo: &Repo, message: &str) -> String {
+        repo.git(&["add", "-A"]);
+        repo.git(&["commit", "-q", "-m", message]);
+        repo.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    async fn experiment(git: &Git, base: &str, changes: &[Change]) -> Experiment {
+        let effect = EffectId::new("r.1");
+        git.experiment(SalvageRequest { task: "T", effect: &effect, base, changes, message: "perf(T): t" })
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_experiment_is_made_once_and_can_be_forgotten() {
+        let repo = Repo::new();
+        repo.write("a", "one\n");
+        let base = commit_all(&repo, "start");
+        let git = repo.open().await;
+        repo.write("a", "two\n");
+        let made = experiment(&git, &base, &[change(ChangeKind::Modified, "a")]).await;
+        assert_eq!(made.summary, "1 file changed, 1 insertion(+), 1 deletion(-)");
+        repo.write("a", "three\n");
+        assert_eq!(
+            experiment(&git, &base, &[change(ChangeKind::Modified, "a")]).await,
+            made,
+            "the same effect, the same answer"
+        );
+        assert_eq!(repo.git(&["show", &format!("{}:a", made.reference)]), "two");
+        let commit = made.commit.unwrap();
+        assert_eq!(git.changed_since(&base, &commit).await.unwrap(), ["a".into()], "three is somebody else's");
+        repo.write("a", "two\n");
+        assert_eq!(git.changed_since(&base, &commit).await.unwrap(), []);
+        git.drop_experiment(&made.reference).await.unwrap();
+        git.drop_experiment(&made.reference).await.unwrap();
+        git.drop_experiment("refs/heads/main").await.unwrap();
+        assert_eq!(repo.git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
+    }
+
+    #[tokio::test]
+    async fn a_prepared_tree_holds_the_commit_and_what_was_built_there() {
+        let repo = Repo::new();
+        for (name, text) in [("a", "one\n"), ("same", "s\n"), ("old", "o\n"), ("sub/x", "x\n")] {
+            repo.write(name, text);
+        }
+        let first = commit_all(&repo, "first");
+        repo.remove("old");
+        repo.write("a", "two\n");
+        repo.write("new", "n\n");
+        let second = commit_all(&repo, "second");
+        let git = repo.open().await;
+        repo.write("staged", "s\n");
+        repo.git(&["add", "staged"]);
+        let tree = repo.temp.join("trees/a");
+        let read = |name: &str| std::fs::read_to_string(tree.join(name)).unwrap_or_default();
+
+        assert_eq!(git.prepare_tree(&tree, &first).await.unwrap(), tree);
+        assert_eq!((read("a").as_str(), read("old").as_str(), read("sub/x").as_str()), ("one\n", "o\n", "x\n"));
+        let untouched = std::fs::metadata(tree.join("same")).unwrap();
+        std::fs::create_dir(tree.join("build")).unwrap();
+        std::fs::write(tree.join("build/product"), "built").unwrap();
+        std::fs::write(tree.join("sub/x"), "changed by a command").unwrap();
+
+        git.prepare_tree(&tree, &second).await.unwrap();
+        assert_eq!((read("a").as_str(), read("old").as_str(), read("new").as_str()), ("two\n", "", "n\n"));
+        assert_eq!((read("sub/x").as_str(), read("build/product").as_str()), ("x\n", "built"));
+        let same = std::fs::metadata(tree.join("same")).unwrap();
+        assert_eq!(same.mtime_nsec(), untouched.mtime_nsec(), "or everything would be built anew");
+        assert_eq!(repo.git(&["status", "--porcelain"]), "A  staged", "the user's index is as it was");
+
+        // Cut off in the middle: nobody knows what is old, so nothing is.
+        std::fs::write(side(&tree, "unfinished"), "").unwrap();
+        std::fs::write(tree.join("half"), "").unwrap();
+        git.prepare_tree(&tree, &first).await.unwrap();
+        assert!(!tree.join("half").exists() && read("a") == "one\n");
+    }
+
+    #[tokio::test]
+    async fn a_project_below_the_top_is_found_in_a_prepared_tree() {
+        let repo = Repo::new();
+        repo.write("sub/dir/x", "x\n");
+        let commit = commit_all(&repo, "first");
+        let git = repo.open_at("sub/dir").await;
+        let tree = repo.temp.join("b");
+        assert_eq!(git.prepare_tree(&tree, &commit).await.unwrap(), tree.join("sub/dir"));
+        assert!(tree.join("sub/dir/x").exists());
+    }
+}

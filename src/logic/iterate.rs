@@ -450,3 +450,6 @@ impl Course<'_> {
         Next::Record(records)
     }
 }
+
+#[cfg(test)]
+mod tests;
