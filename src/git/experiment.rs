@@ -139,6 +139,10 @@ mod tests {
         repo.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 
+    fn put(path: &Path, text: &str) {
+        write_atomic(path, text.as_bytes(), Durability::Cached).unwrap();
+    }
+
     async fn experiment(git: &Git, base: &str, changes: &[Change]) -> Experiment {
         let effect = EffectId::new("r.1");
         git.experiment(SalvageRequest { task: "T", effect: &effect, base, changes, message: "perf(T): t" })
@@ -193,8 +197,8 @@ mod tests {
         assert_eq!((read("a").as_str(), read("old").as_str(), read("sub/x").as_str()), ("one\n", "o\n", "x\n"));
         let untouched = std::fs::metadata(tree.join("same")).unwrap();
         std::fs::create_dir(tree.join("build")).unwrap();
-        std::fs::write(tree.join("build/product"), "built").unwrap();
-        std::fs::write(tree.join("sub/x"), "changed by a command").unwrap();
+        put(&tree.join("build/product"), "built");
+        put(&tree.join("sub/x"), "changed by a command");
 
         git.prepare_tree(&tree, &second).await.unwrap();
         assert_eq!((read("a").as_str(), read("old").as_str(), read("new").as_str()), ("two\n", "", "n\n"));
@@ -204,8 +208,8 @@ mod tests {
         assert_eq!(repo.git(&["status", "--porcelain"]), "A  staged", "the user's index is as it was");
 
         // Cut off in the middle: nobody knows what is old, so nothing is.
-        std::fs::write(side(&tree, "unfinished"), "").unwrap();
-        std::fs::write(tree.join("half"), "").unwrap();
+        put(&side(&tree, "unfinished"), "");
+        put(&tree.join("half"), "");
         git.prepare_tree(&tree, &first).await.unwrap();
         assert!(!tree.join("half").exists() && read("a") == "one\n");
     }
