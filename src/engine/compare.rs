@@ -81,6 +81,17 @@ impl Engine {
         result
     }
 
+    /// Removes the prepared trees: with all that was built in them they can be large.
+    pub(super) fn remove_trees(&mut self) -> Result<()> {
+        let trees = self.project.trees();
+        match std::fs::remove_dir_all(&trees) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                self.warn(format!("{} cannot be removed: {error}", self.project.shown(&trees)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn compare_trees(
         &mut self,
         iteration: u32,

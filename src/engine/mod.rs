@@ -167,6 +167,12 @@ impl Engine {
     async fn record_decision(&mut self, kinds: Vec<EventKind>) -> Result<()> {
         let base = self.store.state.active.as_ref().map(|active| active.base.clone());
         let iteration = self.leaving_iteration(&kinds);
+        let is_over = kinds.iter().any(|kind| {
+            matches!(
+                kind,
+                EventKind::TaskCompleted { .. } | EventKind::TaskBlocked { .. } | EventKind::TaskDropped { .. }
+            )
+        });
         let is_left = kinds.iter().any(|kind| match kind {
             EventKind::TaskCompleted { .. } => true,
             EventKind::TaskBlocked { salvage, .. } => salvage.is_some(),
@@ -178,6 +184,9 @@ impl Engine {
         self.store.record(kinds)?;
         if let Some(iteration) = iteration {
             self.leave_iteration(iteration).await?;
+        }
+        if is_over {
+            self.remove_trees()?;
         }
         if let Some(base) = base.filter(|_| is_left) {
             self.tree.forget(&base);

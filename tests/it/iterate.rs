@@ -338,6 +338,7 @@ fn a_noisy_number_is_measured_until_it_is_known() {
     assert!(ended[0]["record"]["notes"].as_str().unwrap().contains("noisy"), "{}", ended[0]);
     let last = project.events("compare_ended").pop().unwrap();
     assert_eq!((last["iteration"].as_u64(), last["compared"]["finding"].as_str()), (Some(0), Some("improved")));
+    assert!(!project.has(".autodev/trees"), "what was built for measuring is not kept");
 }
 
 #[test]
