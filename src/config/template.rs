@@ -106,6 +106,9 @@ mod tests {
                 "[circuit_breaker].rate_limit_patterns",
                 "[git].on_block",
                 "[detach].tmux_session_prefix",
+                "[schedule].windows",
+                "[schedule].cron",
+                "[schedule].catch_up_seconds",
             ],
         );
         assert!(!source.contains("[prompt]") && !source.contains("[detach]"));
