@@ -8,6 +8,7 @@ mod exit;
 mod init;
 mod log;
 mod man;
+mod pause;
 mod plan;
 mod rebuild;
 mod run;
@@ -132,6 +133,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let no attempt begin until `autodev resume`, or until a time
+    Pause(pause::PauseArguments),
+    /// End a pause by hand; runs that wait go on
+    Resume(pause::ResumeArguments),
     /// Show what has happened, event by event
     Log(log::LogArguments),
     /// Write progress.txt, TASK.md and the status files anew from the journal
@@ -219,6 +224,8 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Task { command: Some(command) } => task::main(&open()?, command),
         Command::Verify(verify) => verify::main(&open()?, &verify),
         Command::Status { json } => status::main(&open()?, json),
+        Command::Pause(pause) => pause::pause(&open()?, &pause),
+        Command::Resume(resume) => pause::resume(&open()?, &resume),
         Command::Log(log) => log::main(&open()?, &log),
         Command::Rebuild => rebuild::main(&open()?),
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),

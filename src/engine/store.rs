@@ -174,6 +174,10 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::Salvaged { .. }
         | EventKind::TaskReopened { .. }
         | EventKind::StatusSet { .. }
+        | EventKind::Held { .. }
+        | EventKind::HoldEnded { .. }
+        | EventKind::ScheduleFiring { .. }
+        | EventKind::ScheduleFired { .. }
         | EventKind::QueueBroken { .. }
         | EventKind::RunEnded { .. } => true,
         EventKind::RunStarted(_)
@@ -205,6 +209,7 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::StopRequested { .. }
         | EventKind::EnvProblemFound { .. }
         | EventKind::Previewed { .. }
+        | EventKind::ScheduleSeen { .. }
         | EventKind::Note { .. }
         | EventKind::Unknown => false,
     }

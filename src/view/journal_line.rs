@@ -5,7 +5,7 @@
 
 use super::text::{fit, one_line, pad, width};
 use super::{Style, phrase};
-use crate::model::{Event, EventKind, TaskId};
+use crate::model::{Event, EventKind, Firing, TaskId};
 
 /// Turns events into lines, in journal order.
 #[derive(Clone, Debug)]
@@ -105,6 +105,11 @@ impl Lines {
             | EventKind::Planned { .. }
             | EventKind::StopRequested { .. }
             | EventKind::EnvProblemFound { .. }
+            | EventKind::Held { .. }
+            | EventKind::HoldEnded { .. }
+            | EventKind::ScheduleSeen { .. }
+            | EventKind::ScheduleFiring { .. }
+            | EventKind::ScheduleFired { .. }
             | EventKind::Note { .. }
             | EventKind::RunEnded { .. }
             | EventKind::Unknown => None,
@@ -123,6 +128,8 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
             Some("warning")
         }
         EventKind::Note { level, .. } if level == "warning" => Some("warning"),
+        EventKind::Held { .. } => Some("waiting"),
+        EventKind::ScheduleFired { outcome: Firing::Failed { .. }, .. } => Some("warning"),
         EventKind::Note { .. }
         | EventKind::RunStarted(_)
         | EventKind::QueueSeen { .. }
@@ -157,6 +164,10 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         | EventKind::TaskReopened { .. }
         | EventKind::StatusSet { .. }
         | EventKind::Previewed { .. }
+        | EventKind::HoldEnded { .. }
+        | EventKind::ScheduleSeen { .. }
+        | EventKind::ScheduleFiring { .. }
+        | EventKind::ScheduleFired { .. }
         | EventKind::RunEnded { .. }
         | EventKind::Unknown => None,
     }

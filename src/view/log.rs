@@ -10,8 +10,8 @@ use super::row::{self, Counts};
 use super::text::{self, one_line, plural, seconds_between};
 use super::{Names, Style, phrase};
 use crate::model::{
-    AttemptReport, Event, EventKind, GateReport, Pause, ProcessEnd, RelPath, Replan, RunStart, RunStatus, Said, State,
-    TaskId,
+    AttemptReport, Event, EventKind, Firing, GateReport, Pause, ProcessEnd, RelPath, Replan, RunStart, RunStatus, Said,
+    State, TaskId,
 };
 
 /// A bar above and below a task's header.
@@ -117,7 +117,12 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         }
         EventKind::Paused { until, pause } => match pause {
             Pause::Retry | Pause::NextTask if seconds_between(event.at, *until) < QUIET_SECONDS => vec![],
-            Pause::Retry | Pause::NextTask | Pause::Limit { .. } | Pause::Recheck => {
+            Pause::Retry
+            | Pause::NextTask
+            | Pause::Limit { .. }
+            | Pause::Recheck
+            | Pause::Window
+            | Pause::Held { .. } => {
                 vec![LogLine::new("waiting", words())]
             }
         },
@@ -138,6 +143,12 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             lines.extend(text::block(prompt_head).lines().map(|line| LogLine::bare(format!("  | {line}"))));
             lines
         }
+        EventKind::Held { .. } => vec![LogLine::new("waiting", words())],
+        EventKind::HoldEnded { .. } => vec![LogLine::new("info", words())],
+        EventKind::ScheduleFired { outcome, .. } => {
+            let status = if matches!(outcome, Firing::Queued { .. }) { "info" } else { "warning" };
+            vec![LogLine::new(status, words())]
+        }
         EventKind::Note { level, .. } => {
             vec![LogLine::new(if level == "warning" { "warning" } else { "info" }, words())]
         }
@@ -151,6 +162,8 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::Committed { .. }
         | EventKind::BlockDecided { .. }
         | EventKind::SalvageStarted { .. }
+        | EventKind::ScheduleSeen { .. }
+        | EventKind::ScheduleFiring { .. }
         | EventKind::Unknown => vec![],
     }
 }

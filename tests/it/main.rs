@@ -24,6 +24,7 @@ mod init;
 mod killed;
 mod limits;
 mod measure;
+mod pause;
 mod plan;
 mod reflection;
 mod run;

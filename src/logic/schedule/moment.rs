@@ -14,24 +14,30 @@ pub enum Wish<'a> {
     For(&'a str),
 }
 
-/// Returns the moment that somebody means. A time of day without a date is the next one.
+/// Returns the moment that somebody means. A time of day without a date is the next one. `zone` is the reader's; without
+/// one, times need an offset of their own.
 ///
 /// # Errors
 /// When it is no time, or one that has passed, with what to write.
-pub fn moment(wish: Wish<'_>, now: DateTime<Utc>, zone: Tz) -> Result<DateTime<Utc>, String> {
+pub fn moment(wish: Wish<'_>, now: DateTime<Utc>, zone: Option<Tz>) -> Result<DateTime<Utc>, String> {
     let at = match wish {
         Wish::For(text) => now.checked_add_signed(span(text)?).ok_or_else(|| format!("{text:?} is too long"))?,
-        Wish::Until(text) => until(text.trim(), now, zone).ok_or_else(|| {
-            format!("{text:?} is no time; write 07:30, \"2026-11-20 07:30\" or 2026-11-20T07:30:00+01:00")
-        })?,
+        Wish::Until(text) => match (DateTime::parse_from_rfc3339(text.trim()), zone) {
+            (Ok(at), _) => at.to_utc(),
+            (Err(_), None) => {
+                return Err(
+                    "the time zone of this machine has no known name; write 2026-11-20T07:30:00+01:00".to_owned()
+                );
+            }
+            (Err(_), Some(zone)) => until(text.trim(), now, zone).ok_or_else(|| {
+                format!("{text:?} is no time; write 07:30, \"2026-11-20 07:30\" or 2026-11-20T07:30:00+01:00")
+            })?,
+        },
     };
     if at <= now { Err("this time has passed already".to_owned()) } else { Ok(at) }
 }
 
 fn until(text: &str, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Some(at.to_utc());
-    }
     let time = |text: &str| ["%H:%M", "%H:%M:%S"].iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok());
     if let Some(time) = time(text) {
         let today = shown(zone, now).date();

@@ -215,7 +215,7 @@ proptest! {
         let _ = window(&format!("Mon-Fri 22:00-07:00 {zone}"));
         let _ = recurrence(&text, "plan.md").map(|entry| next(&entry, DateTime::UNIX_EPOCH));
         let _ = span(&text);
-        let _ = moment(Wish::Until(&text), at("2026-11-20T12:00:00Z"), Tz::UTC);
+        let _ = moment(Wish::Until(&text), at("2026-11-20T12:00:00Z"), Some(Tz::UTC));
     }
 
     #[test]
@@ -324,7 +324,7 @@ fn what_was_missed_is_made_up_for_once_and_not_for_ever() {
 #[test]
 fn people_say_until_when_in_their_own_words() {
     let now = at("2026-11-20T12:00:00Z");
-    let berlin = Tz::Europe__Berlin;
+    let berlin = Some(Tz::Europe__Berlin);
     for (text, want) in [
         ("14:30", "2026-11-20T13:30:00Z"),
         ("13:00", "2026-11-21T12:00:00Z"),
@@ -336,6 +336,8 @@ fn people_say_until_when_in_their_own_words() {
     ] {
         assert_eq!(moment(Wish::Until(text), now, berlin), Ok(at(want)), "{text}");
     }
+    assert!(moment(Wish::Until("14:30"), now, None).unwrap_err().contains("no known name"));
+    assert_eq!(moment(Wish::Until("2026-12-01T08:00:00-05:00"), now, None), Ok(at("2026-12-01T13:00:00Z")));
     for wrong in ["", "soon", "25:00", "2026-13-01", "2026-11-20T12:00:00Z", "2025-01-01", "-1-01-01", "99999-01-01"] {
         assert!(moment(Wish::Until(wrong), now, berlin).is_err(), "{wrong}");
     }
