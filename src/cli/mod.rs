@@ -14,6 +14,7 @@ mod rebuild;
 mod run;
 mod salvage;
 mod scan;
+mod schedule;
 mod screen;
 mod skills;
 mod source;
@@ -137,6 +138,8 @@ enum Command {
     Pause(pause::PauseArguments),
     /// End a pause by hand; runs that wait go on
     Resume(pause::ResumeArguments),
+    /// Show when agents may work and which plan comes when, or queue the plans that are due
+    Schedule(schedule::ScheduleArguments),
     /// Show what has happened, event by event
     Log(log::LogArguments),
     /// Write progress.txt, TASK.md and the status files anew from the journal
@@ -226,6 +229,7 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Status { json } => status::main(&open()?, json),
         Command::Pause(pause) => pause::pause(&open()?, &pause),
         Command::Resume(resume) => pause::resume(&open()?, &resume),
+        Command::Schedule(schedule) => schedule::main(&open()?, &schedule),
         Command::Log(log) => log::main(&open()?, &log),
         Command::Rebuild => rebuild::main(&open()?),
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),

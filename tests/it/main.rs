@@ -28,6 +28,7 @@ mod pause;
 mod plan;
 mod reflection;
 mod run;
+mod schedule;
 mod signals;
 mod skills;
 mod task;
