@@ -16,6 +16,7 @@ mod salvage;
 mod scan;
 mod schedule;
 mod screen;
+mod service;
 mod skills;
 mod source;
 mod status;
@@ -80,6 +81,12 @@ back and tries again; these commands are for looking at it and for taking it ove
 Examples:
   autodev salvage list
   autodev salvage show P0-2       as a diff";
+
+const SERVICE_HELP: &str = "\
+Examples:
+  autodev service install     now, and after every reboot
+  autodev service status
+  autodev service uninstall";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -168,6 +175,12 @@ enum Command {
     Checks(checks::ChecksArguments),
     /// Look at everything a run needs: settings, queue, repository, agents, machine
     Doctor(doctor::DoctorArguments),
+    /// Let the service manager of this machine run autodev for this project
+    #[command(arg_required_else_help = false, after_help = SERVICE_HELP)]
+    Service {
+        #[command(subcommand)]
+        command: Option<service::ServiceCommand>,
+    },
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
     /// Print what makes a shell complete the commands and options of autodev
@@ -220,6 +233,8 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Task { command: None } => Ok(help(Some("task"))),
         Command::Salvage { command: None } => Ok(help(Some("salvage"))),
         Command::Skills { command: None } => Ok(help(Some("skills"))),
+        Command::Service { command: None } => Ok(help(Some("service"))),
+        Command::Service { command: Some(command) } => service::main(&open()?, &command),
         Command::Init(init) => init::main(&init),
         Command::Plan(arguments) => plan::plan(open()?, &arguments),
         Command::Spec(arguments) => plan::spec(open()?, &arguments),

@@ -28,6 +28,7 @@ mod reflect;
 pub mod reopen;
 mod replan;
 pub mod schedule;
+pub mod service;
 pub mod signals;
 pub mod sinks;
 pub mod skills;

@@ -95,12 +95,15 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::StatusSet { .. }
         | EventKind::Reflected { .. }
         | EventKind::EpochEnded { .. }
+        | EventKind::HoldEnded { .. }
         | EventKind::Planned { .. } => vec![LogLine::new("info", words())],
         EventKind::AskEnded { report, .. } => {
             let status = if report.is_ok && report.changed.is_empty() { "info" } else { "warning" };
             vec![LogLine::new(status, words())]
         }
-        EventKind::AskStarted { .. } | EventKind::ReplanStarted { .. } => vec![LogLine::new("waiting", words())],
+        EventKind::AskStarted { .. } | EventKind::ReplanStarted { .. } | EventKind::Held { .. } => {
+            vec![LogLine::new("waiting", words())]
+        }
         EventKind::Replanned { outcome, .. } => {
             let status = match outcome {
                 Replan::New { .. } | Replan::Nothing => "info",
@@ -143,8 +146,6 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             lines.extend(text::block(prompt_head).lines().map(|line| LogLine::bare(format!("  | {line}"))));
             lines
         }
-        EventKind::Held { .. } => vec![LogLine::new("waiting", words())],
-        EventKind::HoldEnded { .. } => vec![LogLine::new("info", words())],
         EventKind::ScheduleFired { outcome, .. } => {
             let status = if matches!(outcome, Firing::Queued { .. }) { "info" } else { "warning" };
             vec![LogLine::new(status, words())]

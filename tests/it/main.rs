@@ -29,6 +29,7 @@ mod plan;
 mod reflection;
 mod run;
 mod schedule;
+mod service;
 mod signals;
 mod skills;
 mod task;

@@ -37,7 +37,12 @@ pub fn recurrence(at: &str, plan: &str) -> Result<Recurrence, String> {
     }
     let fields = fields.join(" ");
     parse(&fields)?;
-    Ok(Recurrence { fields, zone: zone_name.to_owned(), plan: plan.to_owned() })
+    let entry = Recurrence { fields, zone: zone_name.to_owned(), plan: plan.to_owned() };
+    // Any time will do: what comes at all comes within some years of it.
+    if next(&entry, DateTime::UNIX_EPOCH).is_none() {
+        return Err(format!("{:?} never comes", entry.fields));
+    }
+    Ok(entry)
 }
 
 fn parse(fields: &str) -> Result<Cron, String> {
