@@ -8,12 +8,15 @@ mod exit;
 mod init;
 mod log;
 mod man;
+mod pause;
 mod plan;
 mod rebuild;
 mod run;
 mod salvage;
 mod scan;
+mod schedule;
 mod screen;
+mod service;
 mod skills;
 mod source;
 mod status;
@@ -79,6 +82,12 @@ Examples:
   autodev salvage list
   autodev salvage show P0-2       as a diff";
 
+const SERVICE_HELP: &str = "\
+Examples:
+  autodev service install     now, and after every reboot
+  autodev service status
+  autodev service uninstall";
+
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
 #[command(
@@ -132,6 +141,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let no attempt begin until `autodev resume`, or until a time
+    Pause(pause::PauseArguments),
+    /// End a pause by hand; runs that wait go on
+    Resume(pause::ResumeArguments),
+    /// Show when agents may work and which plan comes when, or queue the plans that are due
+    Schedule(schedule::ScheduleArguments),
     /// Show what has happened, event by event
     Log(log::LogArguments),
     /// Write progress.txt, TASK.md and the status files anew from the journal
@@ -160,6 +175,12 @@ enum Command {
     Checks(checks::ChecksArguments),
     /// Look at everything a run needs: settings, queue, repository, agents, machine
     Doctor(doctor::DoctorArguments),
+    /// Let the service manager of this machine run autodev for this project
+    #[command(arg_required_else_help = false, after_help = SERVICE_HELP)]
+    Service {
+        #[command(subcommand)]
+        command: Option<service::ServiceCommand>,
+    },
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
     /// Print what makes a shell complete the commands and options of autodev
@@ -212,6 +233,8 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Task { command: None } => Ok(help(Some("task"))),
         Command::Salvage { command: None } => Ok(help(Some("salvage"))),
         Command::Skills { command: None } => Ok(help(Some("skills"))),
+        Command::Service { command: None } => Ok(help(Some("service"))),
+        Command::Service { command: Some(command) } => service::main(&open()?, &command),
         Command::Init(init) => init::main(&init),
         Command::Plan(arguments) => plan::plan(open()?, &arguments),
         Command::Spec(arguments) => plan::spec(open()?, &arguments),
@@ -219,6 +242,9 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Task { command: Some(command) } => task::main(&open()?, command),
         Command::Verify(verify) => verify::main(&open()?, &verify),
         Command::Status { json } => status::main(&open()?, json),
+        Command::Pause(pause) => pause::pause(&open()?, &pause),
+        Command::Resume(resume) => pause::resume(&open()?, &resume),
+        Command::Schedule(schedule) => schedule::main(&open()?, &schedule),
         Command::Log(log) => log::main(&open()?, &log),
         Command::Rebuild => rebuild::main(&open()?),
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),

@@ -3,8 +3,8 @@
 //! Checks, environment overrides and suggestions all read [`KEYS`]; defaults and explanations are in
 //! `templates/defaults.toml`, and a test holds the two together. No value is read here.
 
-use Kind::{Flag, List, Path, Paths, Real, Table, Text, Whole};
-use Rule::{Any, Glob, NotEmpty, OneOf, Regex};
+use Kind::{Flag, List, Path, Paths, Real, Recurrences, Table, Text, Whole};
+use Rule::{Any, Glob, NotEmpty, OneOf, Regex, Window};
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Kind {
     Paths,
     /// Names and scalars; the scalars become text.
     Table,
+    /// An array of tables, each with `at`, the times of a cron line, and `plan`, a file.
+    Recurrences,
 }
 
 /// What a string must be beside a string.
@@ -43,6 +45,8 @@ pub enum Rule {
     Regex,
     /// A glob (syntax of the `globset` crate), not empty.
     Glob,
+    /// A window of the schedule.
+    Window,
 }
 
 /// One key.
@@ -70,7 +74,7 @@ impl std::fmt::Display for Key {
 }
 
 /// The sections in the order of the documentation. The parent of a nested section is itself a section.
-pub const SECTIONS: [&str; 20] = [
+pub const SECTIONS: [&str; 21] = [
     "project",
     "backend",
     "backend.claude",
@@ -91,6 +95,7 @@ pub const SECTIONS: [&str; 20] = [
     "git",
     "env_errors",
     "detach",
+    "schedule",
 ];
 
 const BACKENDS: Rule = OneOf(&["claude", "codex", "gemini", "opencode", "command", "replay"]);
@@ -199,6 +204,9 @@ pub const KEYS: &[Key] = &[
     key("git", "experiment_history", Text(HISTORIES)),
     key("env_errors", "halt_patterns", List(NotEmpty)),
     key("detach", "tmux_session_prefix", Text(Any)),
+    key("schedule", "windows", List(Window)),
+    key("schedule", "cron", Recurrences),
+    key("schedule", "catch_up_seconds", COUNT),
 ];
 
 /// Returns the position in [`KEYS`] of a section's key.

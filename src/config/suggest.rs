@@ -3,7 +3,7 @@
 //! Pure. Distances are small edits (insert, delete, replace, swap of neighbours), without regard to case and to
 //! `-` or `_`.
 
-use super::schema::{KEYS, SECTIONS};
+use super::schema::{KEYS, Kind, SECTIONS};
 
 /// Longest name that is compared; longer ones are no slip of the finger.
 const LONGEST: usize = 64;
@@ -25,7 +25,7 @@ pub(super) fn word<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
 pub(super) fn for_name(section: &str, name: &str, is_table: bool) -> Vec<String> {
     let keys = KEYS
         .iter()
-        .filter(|key| is_table == (key.kind == super::schema::Kind::Table))
+        .filter(|key| is_table == matches!(key.kind, Kind::Table | Kind::Recurrences))
         .map(|key| (key.section, key.name, key.to_string()));
     let sections = SECTIONS.iter().filter(|_| is_table).map(|path| {
         let (parent, last) = path.rsplit_once('.').unwrap_or(("", path));

@@ -107,6 +107,9 @@ mod tests {
                 "[git].on_block",
                 "[git].experiment_history",
                 "[detach].tmux_session_prefix",
+                "[schedule].windows",
+                "[schedule].cron",
+                "[schedule].catch_up_seconds",
             ],
         );
         assert!(!source.contains("[prompt]") && !source.contains("[detach]"));

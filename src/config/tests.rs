@@ -184,6 +184,7 @@ fn an_empty_file_means_the_defaults() {
             ]),
         },
         detach: DetachConfig { tmux_session_prefix: "autodev".into() },
+        schedule: ScheduleConfig { windows: vec![], cron: vec![], catch_up_seconds: 86_400 },
         source: "/p/autodev.toml".into(),
     };
     let loaded = parse("", &[]).unwrap();
@@ -231,6 +232,8 @@ fn every_key_of_the_schema_reaches_the_model() {
             Kind::Real => "7.5".to_owned(),
             Kind::Text(Rule::OneOf(words)) => format!("{:?}", words.last().unwrap()),
             Kind::Text(_) | Kind::Path(_) => "'other'".to_owned(),
+            Kind::List(Rule::Window) => "['01:00-02:00']".to_owned(),
+            Kind::Recurrences => "[{at = '@daily', plan = 'other'}]".to_owned(),
             Kind::List(_) | Kind::Paths => "['other']".to_owned(),
             Kind::Table => "{A = 'other'}".to_owned(),
         };
@@ -466,7 +469,7 @@ fn every_key_has_its_variable() {
         let text = match key.kind {
             Kind::Whole { .. } | Kind::Real => "x",
             Kind::Table => "[]",
-            Kind::Flag | Kind::Path(_) | Kind::List(_) | Kind::Paths | Kind::Text(_) => "a\0b",
+            Kind::Flag | Kind::Path(_) | Kind::List(_) | Kind::Paths | Kind::Recurrences | Kind::Text(_) => "a\0b",
         };
         if key.kind == Kind::Flag {
             assert!(parse("", &[(&key.variable(), text)]).unwrap().warnings.is_empty(), "{key}");

@@ -33,6 +33,8 @@ const MESSAGE_LIMIT: usize = 2000;
 const RECENT_COMMITS: usize = 5;
 /// How soon after its start an agent's status is on disk at the latest.
 const SETTLED: Duration = Duration::from_millis(100);
+/// How often the journal is looked at while an agent works: a pause by hand works within a second.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How the process of an attempt went.
 struct Ran {
@@ -168,18 +170,24 @@ impl Engine {
         let beat_every = self.project.config.run.heartbeat_interval;
         let begun = std::time::Instant::now();
         let result = {
-            let child = proc::run(spec, self.stop.for_child(), &mut on);
+            let (interrupter, stop_child) = self.stop.for_child_or_else();
+            let child = proc::run(spec, stop_child, &mut on);
             // A long queue's status is not written with every event; whoever looks while the agent works sees it.
             let settled = tokio::time::sleep(SETTLED);
             tokio::pin!(child, settled);
             let mut is_shown = false;
             let mut beats = heartbeat(beat_every);
             let mut stop = self.stop.clone();
+            let mut looks = tokio::time::interval(LOOK);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 // Each branch may be dropped and asked again: nothing is lost by that.
                 tokio::select! {
                     ended = &mut child => break ended,
                     () = beat(beats.as_mut()) => live.borrow_mut().beat(),
+                    _ = looks.tick() => if live.borrow_mut().is_held_off() {
+                        interrupter.interrupt();
+                    },
                     () = &mut settled, if !is_shown => {
                         is_shown = true;
                         live.borrow_mut().show_status();

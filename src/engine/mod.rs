@@ -14,6 +14,7 @@ pub mod desk;
 pub mod doctor;
 mod ear;
 mod experiment;
+pub mod hold;
 mod import;
 pub mod init;
 mod integrate;
@@ -28,6 +29,8 @@ mod recovery;
 mod reflect;
 pub mod reopen;
 mod replan;
+pub mod schedule;
+pub mod service;
 pub mod signals;
 pub mod sinks;
 pub mod skills;
@@ -140,7 +143,7 @@ impl Engine {
             backend: self.backend.name().as_str().to_owned(),
             backend_version,
             project: self.project.config.project.name.clone(),
-            settings: self.settings(options),
+            settings: self.settings(options)?,
         };
         self.store.record(vec![EventKind::RunStarted(Box::new(start))])?;
         for warning in self.project.warnings.clone() {
@@ -220,9 +223,9 @@ impl Engine {
         }
     }
 
-    fn settings(&self, options: &RunOptions) -> Settings {
+    fn settings(&self, options: &RunOptions) -> Result<Settings> {
         let config = &self.project.config;
-        Settings {
+        Ok(Settings {
             limits: Limits {
                 max_retries: config.run.max_retries,
                 max_tasks: config.run.max_tasks,
@@ -240,7 +243,8 @@ impl Engine {
                 is_enabled: config.reflection.enabled,
                 max_refinements: config.reflection.max_refinements_per_task,
             },
-        }
+            windows: schedule::windows(config)?,
+        })
     }
 
     /// Journals a signal that has come since the last look.
@@ -271,7 +275,7 @@ impl Engine {
     /// Sleeps; a stop request ends the sleep at once, an edit of task.json is noticed within a second.
     async fn wait(&mut self, until: chrono::DateTime<chrono::Utc>) -> Result<()> {
         self.store.flush();
-        let left = (until - sys::clock::now()).to_std().unwrap_or_default();
+        let left = sys::clock::nap((until - sys::clock::now()).to_std().unwrap_or_default());
         // The wall clock may jump (suspend, NTP): look again at least every second.
         let nap = left.min(std::time::Duration::from_secs(1));
         tokio::select! {

@@ -43,6 +43,8 @@ pub struct PlanRequest {
     pub append: bool,
     /// Where to write instead of task.json.
     pub output: Option<PathBuf>,
+    /// Put into each task of a plan that comes again and again, by which they are known; see [`super::schedule::MARK`].
+    pub mark: Option<String>,
 }
 
 /// What `autodev plan` did.
@@ -146,7 +148,9 @@ fn take(
     let mut store = Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?;
     let planned_from =
         request.source.planning_source(&request.source.text, &shown_doc(project, &request.source.doc), "");
-    let mut report = place(project, &mut store, request, proposal, &planned_from, "", Taken::Refused)?;
+    // The tasks of a plan that comes again are in the queue since the last time.
+    let taken = if request.mark.is_some() { Taken::Renumbered } else { Taken::Refused };
+    let mut report = place(project, &mut store, request, proposal, &planned_from, "", taken)?;
     report.imported = Some(format.as_str());
     report.remarks = notes;
     Ok(report)
@@ -285,6 +289,8 @@ fn place(
     doc: &str,
     taken: Taken,
 ) -> Result<PlanReport> {
+    let marked = request.mark.as_ref().map(|mark| with_mark(proposal, mark));
+    let proposal = marked.as_ref().unwrap_or(proposal);
     let path = output(project, request)?;
     let caps = queue::caps(project);
     let wish = refill::Wish { project: &project.config.project.name, planning_source: Some(planning_source), doc };
@@ -333,6 +339,14 @@ fn place(
         }])?;
     }
     Ok(PlanReport { specification: None, imported: None, tasks, output: path, backup, remarks: Vec::new() })
+}
+
+fn with_mark(proposal: &Proposal, mark: &str) -> Proposal {
+    let mut marked = proposal.clone();
+    for task in &mut marked.tasks {
+        task.insert(super::schedule::MARK.to_owned(), Value::from(mark));
+    }
+    marked
 }
 
 fn has_no_task(path: &Path, content: &[u8], caps: &Caps) -> bool {

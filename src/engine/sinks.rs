@@ -135,8 +135,12 @@ impl Sinks {
             | EventKind::GateStarted { .. }
             | EventKind::RunEnded { .. }
             | EventKind::EnvProblemFound { .. }
-            | EventKind::StopRequested { .. } => true,
-            EventKind::Paused { pause, .. } => matches!(pause, Pause::Limit { .. }),
+            | EventKind::StopRequested { .. }
+            | EventKind::Held { .. }
+            | EventKind::HoldEnded { .. } => true,
+            EventKind::Paused { pause, .. } => {
+                matches!(pause, Pause::Limit { .. } | Pause::Window | Pause::Held { .. })
+            }
             _ => false,
         };
         let is_last = matches!(event.kind, EventKind::RunEnded { .. });

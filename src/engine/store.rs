@@ -65,6 +65,13 @@ impl Store {
         killpoint::reach("before journal");
         let events = self.journal.append(&self.run, sys::clock::now(), kinds, durability)?;
         killpoint::reach("after journal");
+        // What another process has journaled since the last look comes first: events are folded in the journal's order.
+        if let Some(first) = events.first().filter(|first| first.seq > self.state.seq.saturating_add(1)) {
+            let mut between = Vec::new();
+            self.journal.read_after(self.state.seq, &mut |event| between.push(event))?;
+            between.retain(|event| event.seq < first.seq);
+            self.fold_strange(&between);
+        }
         for event in &events {
             self.fold(event);
         }
@@ -83,11 +90,15 @@ impl Store {
         self.version = version;
         let mut fresh = Vec::new();
         self.journal.read_after(self.state.seq, &mut |event| fresh.push(event))?;
-        for event in &fresh {
+        self.fold_strange(&fresh);
+        Ok(())
+    }
+
+    fn fold_strange(&mut self, events: &[Event]) {
+        for event in events {
             self.fold(event);
         }
-        self.strangers += fresh.len() as u64;
-        Ok(())
+        self.strangers += events.len() as u64;
     }
 
     /// Returns how many events of other processes were folded in since this one began.
@@ -165,6 +176,10 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::Salvaged { .. }
         | EventKind::TaskReopened { .. }
         | EventKind::StatusSet { .. }
+        | EventKind::Held { .. }
+        | EventKind::HoldEnded { .. }
+        | EventKind::ScheduleFiring { .. }
+        | EventKind::ScheduleFired { .. }
         | EventKind::QueueBroken { .. }
         | EventKind::RunEnded { .. } => true,
         EventKind::RunStarted(_)
@@ -205,6 +220,7 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::StopRequested { .. }
         | EventKind::EnvProblemFound { .. }
         | EventKind::Previewed { .. }
+        | EventKind::ScheduleSeen { .. }
         | EventKind::Note { .. }
         | EventKind::Unknown => false,
     }

@@ -4,9 +4,9 @@ use chrono::SecondsFormat;
 
 use super::{campaign, feed};
 use crate::model::{
-    Active, AttemptReport, Event, EventKind, Failure, HistoryEntry, Inquiry, JournalNote, LeftBlocked, Parked, Pause,
-    Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status, TaskId, TaskState,
-    Verdict,
+    Active, AttemptReport, Event, EventKind, Failure, Fires, HistoryEntry, Hold, Inquiry, JournalNote, LeftBlocked,
+    Parked, Pause, Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status,
+    TaskId, TaskState, Verdict,
 };
 
 /// How many failures the next prompt can show.
@@ -148,12 +148,47 @@ fn fold(state: &mut State, event: &Event) {
                 state.left_blocked.clear();
             }
         }
+        EventKind::Held { .. } | EventKind::HoldEnded { .. } => fold_hold(state, event),
+        EventKind::ScheduleSeen { .. } | EventKind::ScheduleFiring { .. } | EventKind::ScheduleFired { .. } => {
+            fold_fires(state, event);
+        }
         EventKind::QueueEditUndone { .. }
         | EventKind::QueueBroken { .. }
         | EventKind::Note { .. }
         | EventKind::Unknown => {}
         EventKind::Paused { until, pause } if state.active.is_none() => pause_between(&mut state.run, *until, pause),
         _ => fold_cycle(state, event),
+    }
+}
+
+/// A pause by hand, which belongs to the project and outlives runs.
+fn fold_hold(state: &mut State, event: &Event) {
+    match &event.kind {
+        EventKind::Held { reason, until, interrupts } => {
+            state.hold = Some(Hold { reason: reason.clone(), since: event.at, until: *until });
+            let is_at_work =
+                state.active.as_ref().is_some_and(|active| matches!(active.phase, Phase::Attempting { .. }));
+            state.run.is_held_off |= *interrupts && is_at_work;
+        }
+        EventKind::HoldEnded { .. } => state.hold = None,
+        _ => {}
+    }
+}
+
+/// The turns of plans that come again and again.
+fn fold_fires(state: &mut State, event: &Event) {
+    match &event.kind {
+        EventKind::ScheduleSeen { entry } => {
+            state.fires.insert(entry.clone(), Fires { since: event.at, under_way: None });
+        }
+        EventKind::ScheduleFiring { entry, due } => {
+            let fires = state.fires.entry(entry.clone()).or_insert(Fires { since: *due, under_way: None });
+            fires.under_way = Some(*due);
+        }
+        EventKind::ScheduleFired { entry, due, .. } => {
+            state.fires.insert(entry.clone(), Fires { since: *due, under_way: None });
+        }
+        _ => {}
     }
 }
 
@@ -226,7 +261,21 @@ fn pause_between(run: &mut RunState, until: chrono::DateTime<chrono::Utc>, pause
             let (count, since) = run.limited.unwrap_or((0, run.updated_at.unwrap_or(until)));
             run.limited = Some((count.saturating_add(1), since));
         }
+        Pause::Window | Pause::Held { .. } => wait_for_person_or_time(run, until, pause),
     }
+}
+
+fn wait_for_person_or_time(run: &mut RunState, until: chrono::DateTime<chrono::Utc>, pause: &Pause) {
+    run.status = RunStatus::Waiting;
+    let until = pause.end(until).map(|until| until.to_rfc3339_opts(SecondsFormat::Secs, true));
+    run.message = match (pause, until) {
+        (Pause::Held { reason, .. }, until) => {
+            let until = until.map_or_else(|| "until `autodev resume`".to_owned(), |until| format!("until {until}"));
+            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            format!("Paused by hand {until}{reason}")
+        }
+        (_, until) => format!("Waiting until {}: outside of the schedule's windows", until.unwrap_or_default()),
+    };
 }
 
 fn wait_for_limit(run: &mut RunState, until: chrono::DateTime<chrono::Utc>, reason: &str) {
@@ -266,7 +315,8 @@ fn fold_cycle(state: &mut State, event: &Event) {
             let Phase::Attempting { attempt, .. } = active.phase else { return };
             end_attempt(active, attempt, report);
             // Who interrupts the agent wants the run to stop; without this the attempt would begin again for ever.
-            if report.end == ProcessEnd::Interrupted && !report.is_ok && run.stop.is_none() {
+            let is_stop = !std::mem::take(&mut run.is_held_off);
+            if is_stop && report.end == ProcessEnd::Interrupted && !report.is_ok && run.stop.is_none() {
                 run.stop = Some("an interrupt of the agent".to_owned());
             }
             run.usage = run.usage.plus(report.usage);
@@ -475,6 +525,7 @@ fn pause_run(run: &mut RunState, active: &mut Active, until: chrono::DateTime<ch
             active.limited = Some((count.saturating_add(1), since));
             active.phase = Phase::Ready;
         }
+        Pause::Window | Pause::Held { .. } => wait_for_person_or_time(run, until, pause),
     }
 }
 

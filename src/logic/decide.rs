@@ -6,6 +6,7 @@ use super::breaker::give_up;
 use super::iterate;
 use super::limit::{self, Wait};
 use super::reflect::{self, Occasion};
+use super::schedule::{self, Standing};
 use crate::model::{
     Active, AttemptReport, BlockAction, Effect, EventKind, GateReport, Limit, Pause, Phase, ProcessEnd, Reflection,
     RelPath, RunStatus, Settings, State, TaskId, Verdict,
@@ -46,7 +47,7 @@ fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
     if is_halted(state) {
         return finish(state);
     }
-    if let Some(next) = waiting(state, now) {
+    if let Some(next) = waiting(state, settings, now) {
         return next;
     }
     if settings.dry_run {
@@ -63,7 +64,8 @@ fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
     }
     match state.next_pending() {
         Some(task) if state.run.rounds < settings.limits.max_tasks => {
-            Next::Perform(Effect::OpenTask { task: task.id.clone() })
+            let open = Next::Perform(Effect::OpenTask { task: task.id.clone() });
+            barred(state, settings, now).unwrap_or(open)
         }
         _ if state.run.epoch >= settings.limits.max_epochs || state.run.exhausted.is_some() => finish(state),
         Some(_) => Next::Record(vec![end_of_epoch(state)]),
@@ -86,7 +88,8 @@ fn end_of_epoch(state: &State) -> EventKind {
 /// Plans anew, or waits for the service that refused to.
 fn replan(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
     let Some(refusal) = &state.run.refusal else {
-        return Next::Perform(Effect::Replan { epoch: state.run.epoch });
+        let replan = Next::Perform(Effect::Replan { epoch: state.run.epoch });
+        return barred(state, settings, now).unwrap_or(replan);
     };
     let (count, since) = state.run.limited.unwrap_or((0, now));
     wait_for(state, settings, refusal, count, since, now)
@@ -156,7 +159,8 @@ fn ready(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>
     if let Some(reason) = give_up(active, &settings.limits) {
         return Next::Record(vec![EventKind::BlockDecided { reason }]);
     }
-    waiting(state, now).unwrap_or(Next::Perform(Effect::RunAttempt { attempt: active.charged.saturating_add(1) }))
+    let begin = Next::Perform(Effect::RunAttempt { attempt: active.charged.saturating_add(1) });
+    waiting(state, settings, now).or_else(|| barred(state, settings, now)).unwrap_or(begin)
 }
 
 fn attempted(
@@ -184,7 +188,7 @@ fn attempted(
             if state.run.gate_cut || state.run.env_problem.is_some() {
                 return finish(state);
             }
-            waiting_unless_stopped(state, now).unwrap_or(Next::Perform(Effect::Verify { attempt }))
+            waiting_unless_stopped(state, settings, now).unwrap_or(Next::Perform(Effect::Verify { attempt }))
         }
         ProcessEnd::Exited { .. }
         | ProcessEnd::Signalled { .. }
@@ -386,16 +390,52 @@ pub(super) fn is_halted(state: &State) -> bool {
     state.run.stop.is_some() || state.run.env_problem.is_some()
 }
 
-pub(super) fn waiting(state: &State, now: DateTime<Utc>) -> Option<Next> {
-    let (until, _) = state.run.pause.as_ref()?;
-    if now < *until {
+pub(super) fn waiting(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<Next> {
+    let (until, pause) = state.run.pause.as_ref()?;
+    let goes_on = match pause {
+        Pause::Retry | Pause::NextTask | Pause::Limit { .. } | Pause::Recheck => now < *until,
+        Pause::Window | Pause::Held { .. } if hold_over(state, now).is_some() => return hold_over(state, now),
+        // What is so now decides, not what was when the pause began: a person may have changed it, or the clock jumped.
+        Pause::Window | Pause::Held { .. } => match bar(state, settings, now) {
+            Some((new, why)) if new != *until || why != *pause => {
+                return Some(Next::Record(vec![EventKind::Paused { until: new, pause: why }]));
+            }
+            bar => bar.is_some(),
+        },
+    };
+    if goes_on {
         return Some(Next::Perform(Effect::Wait { until: *until }));
     }
     Some(Next::Record(vec![EventKind::PauseEnded]))
 }
 
-pub(super) fn waiting_unless_stopped(state: &State, now: DateTime<Utc>) -> Option<Next> {
-    if state.run.stop.is_some() { None } else { waiting(state, now) }
+pub(super) fn waiting_unless_stopped(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<Next> {
+    if state.run.stop.is_some() { None } else { waiting(state, settings, now) }
+}
+
+/// What keeps the next attempt, or planning anew, from beginning, and the decision that follows.
+pub(super) fn barred(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<Next> {
+    let bar = || bar(state, settings, now).map(|(until, pause)| Next::Record(vec![EventKind::Paused { until, pause }]));
+    hold_over(state, now).or_else(bar)
+}
+
+/// A pause by hand whose time has come is over for everybody.
+fn hold_over(state: &State, now: DateTime<Utc>) -> Option<Next> {
+    let until = state.hold.as_ref()?.until?;
+    (until <= now).then(|| Next::Record(vec![EventKind::HoldEnded { by_itself: true }]))
+}
+
+/// Why no agent may be started now, and until when: a person paused the project, or no window is open.
+fn bar(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Pause)> {
+    if let Some(hold) = state.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| now < until)) {
+        let pause = Pause::Held { reason: hold.reason.clone(), is_endless: hold.until.is_none() };
+        // Without an end, a time that is as good as none, and always the same.
+        return Some((hold.until.unwrap_or_else(|| later(hold.since, u64::MAX)), pause));
+    }
+    match schedule::standing(&settings.windows, now) {
+        Standing::Open { .. } => None,
+        Standing::Closed { until } => Some((until, Pause::Window)),
+    }
 }
 
 pub(super) fn pause_between(

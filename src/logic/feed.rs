@@ -1,6 +1,6 @@
 //! The short feed of recent happenings that status views show.
 
-use crate::model::{Active, Event, EventKind, FeedItem, Pause, Replan, State};
+use crate::model::{Active, Event, EventKind, FeedItem, Firing, Pause, Replan, State};
 
 /// How many entries runtime-status.json shows.
 const LENGTH: usize = 25;
@@ -41,6 +41,21 @@ pub(super) fn note(state: &mut State, event: &Event, before: Option<&Active>) {
         }
         EventKind::Paused { pause: Pause::Limit { reason, .. }, until } => {
             item("waiting", open, format!("Limit, waiting until {}: {reason}", until.format("%Y-%m-%dT%H:%M:%SZ")))
+        }
+        EventKind::Paused { pause: Pause::Window, until } => {
+            item("waiting", open, format!("Outside of the windows until {}", until.format("%Y-%m-%dT%H:%M:%SZ")))
+        }
+        EventKind::Held { reason, .. } if reason.is_empty() => item("waiting", "", "Paused by hand".to_owned()),
+        EventKind::Held { reason, .. } => item("waiting", "", format!("Paused by hand: {reason}")),
+        EventKind::HoldEnded { by_itself } => {
+            let why = if *by_itself { "its time had come" } else { "autodev resume" };
+            item("info", "", format!("No longer paused by hand: {why}"))
+        }
+        EventKind::ScheduleFired { entry, outcome: Firing::Queued { tasks }, .. } => {
+            item("info", "", format!("Queued {} tasks of {entry}", tasks.len()))
+        }
+        EventKind::ScheduleFired { entry, outcome: Firing::Failed { reason }, .. } => {
+            item("warning", "", format!("Could not queue {entry}: {reason}"))
         }
         EventKind::TaskCompleted { task, .. } => item("completed", task.as_str(), format!("Completed: {title}")),
         EventKind::TaskBlocked { task, reason, .. } => item("blocked", task.as_str(), format!("Blocked: {reason}")),

@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 
 use super::decide::{
-    Next, RECHECKS, block, failure_text, finish, is_halted, later, pause_between, taken_away, waiting,
+    Next, RECHECKS, barred, block, failure_text, finish, is_halted, later, pause_between, taken_away, waiting,
     waiting_unless_stopped,
 };
 use super::measure;
@@ -57,7 +57,8 @@ fn begin(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>
     if !settings.in_git {
         return give_up("an iterative task needs a git repository: each change is kept or put back by git (git init)");
     }
-    waiting(state, now).unwrap_or(Next::Perform(Effect::Baseline))
+    let begin = Next::Perform(Effect::Baseline);
+    waiting(state, settings, now).or_else(|| barred(state, settings, now)).unwrap_or(begin)
 }
 
 fn give_up(reason: impl Into<String>) -> Next {
@@ -184,7 +185,7 @@ impl Course<'_> {
     }
 
     fn ready(&self) -> Next {
-        let Self { state, active, campaign, now, .. } = *self;
+        let Self { state, settings, active, campaign, now } = *self;
         if let Some(reason) = taken_away(state, &active.task) {
             return Next::Record(vec![EventKind::TaskDropped { task: active.task.clone(), reason }]);
         }
@@ -207,7 +208,8 @@ impl Course<'_> {
             return self.conclude();
         }
         let attempt = campaign.iterations.saturating_add(1);
-        waiting(state, now).unwrap_or(Next::Perform(Effect::RunAttempt { attempt }))
+        let begin = Next::Perform(Effect::RunAttempt { attempt });
+        waiting(state, settings, now).or_else(|| barred(state, settings, now)).unwrap_or(begin)
     }
 
     /// The last word, and the end.
@@ -271,7 +273,8 @@ impl Course<'_> {
         if self.state.run.gate_cut || self.state.run.env_problem.is_some() {
             return finish(self.state);
         }
-        waiting_unless_stopped(self.state, self.now).unwrap_or(Next::Perform(Effect::Verify { attempt: iteration }))
+        waiting_unless_stopped(self.state, self.settings, self.now)
+            .unwrap_or(Next::Perform(Effect::Verify { attempt: iteration }))
     }
 
     fn verified(&self, iteration: u32, gate: &GateReport) -> Next {

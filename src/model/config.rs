@@ -39,6 +39,8 @@ pub struct Config {
     pub env_errors: EnvErrorsConfig,
     /// `[detach]`.
     pub detach: DetachConfig,
+    /// `[schedule]`.
+    pub schedule: ScheduleConfig,
     /// The autodev.toml this came from. Not a key.
     #[serde(skip)]
     pub source: PathBuf,
@@ -386,4 +388,24 @@ pub struct EnvErrorsConfig {
 pub struct DetachConfig {
     /// Start of tmux session names.
     pub tmux_session_prefix: String,
+}
+
+/// `[schedule]` (ours).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+pub struct ScheduleConfig {
+    /// When agents may be started; empty: always. Each is what `logic::schedule::window` reads.
+    pub windows: Vec<String>,
+    /// Plans that come again and again.
+    pub cron: Vec<CronConfig>,
+    /// Seconds; a plan that was missed and is older is not made up for.
+    pub catch_up_seconds: u32,
+}
+
+/// One of `[schedule].cron`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct CronConfig {
+    /// What `logic::schedule::recurrence` reads.
+    pub at: String,
+    /// The plan. Absolute.
+    pub plan: PathBuf,
 }

@@ -94,4 +94,25 @@ pub enum Pause {
     },
     /// A check could not be made; it is tried again without an agent.
     Recheck,
+    /// No window of `[schedule].windows` is open.
+    Window,
+    /// A person paused the project.
+    Held {
+        /// Why; may be empty.
+        reason: String,
+        /// Whether only `autodev resume` ends it; the time of the pause means nothing then.
+        is_endless: bool,
+    },
+}
+
+impl Pause {
+    /// Returns when a pause that was recorded with this time ends by itself.
+    pub fn end(&self, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Held { is_endless: true, .. } => None,
+            Self::Retry | Self::NextTask | Self::Limit { .. } | Self::Recheck | Self::Window | Self::Held { .. } => {
+                Some(until)
+            }
+        }
+    }
 }

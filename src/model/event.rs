@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::state::RunStatus;
 use super::{
-    AnswerReport, AttemptReport, Change, CheckResult, Compared, EffectId, ExperimentRecord, GateReport, Inquiry, Pause,
-    Placement, Reflection, RelPath, Replan, RunId, Said, Settings, Status, Step, Task, TaskId, TaskState,
+    AnswerReport, AttemptReport, Change, CheckResult, Compared, EffectId, ExperimentRecord, Firing, GateReport,
+    Inquiry, Pause, Placement, Reflection, RelPath, Replan, RunId, Said, Settings, Status, Step, Task, TaskId,
+    TaskState,
 };
 
 /// Version of the event vocabulary, kept in the journal. Readers ignore kinds they do not know.
@@ -502,6 +503,44 @@ pub enum EventKind {
         prompt_chars: u64,
         /// Its first 500 characters.
         prompt_head: String,
+    },
+    /// A person paused the project: no attempt begins until that is over.
+    Held {
+        /// Why; may be empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// When it ends by itself; absent: with `autodev resume`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
+        /// Whether the attempt under way is interrupted; it is not charged then.
+        #[serde(default)]
+        interrupts: bool,
+    },
+    /// The pause by hand is over.
+    HoldEnded {
+        /// Whether its time had come; else a person said so.
+        by_itself: bool,
+    },
+    /// An entry of `[schedule].cron` is new here, or the clock had been wrong: its times count from now on.
+    ScheduleSeen {
+        /// The entry.
+        entry: String,
+    },
+    /// The plan of an entry of `[schedule].cron` is about to be queued.
+    ScheduleFiring {
+        /// The entry.
+        entry: String,
+        /// The time whose turn it is.
+        due: DateTime<Utc>,
+    },
+    /// That ended.
+    ScheduleFired {
+        /// The entry.
+        entry: String,
+        /// The time whose turn it was; it does not come again.
+        due: DateTime<Utc>,
+        /// What came of it.
+        outcome: Firing,
     },
     /// A remark for people.
     Note {

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttemptReport, Campaign, Change, EffectId, GateReport, HistoryEntry, JournalNote, Limit, Pause, Refinement,
-    Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
+    AttemptReport, Campaign, Change, EffectId, Fires, GateReport, HistoryEntry, Hold, JournalNote, Limit, Pause,
+    Refinement, Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -35,6 +35,10 @@ pub struct State {
     pub replanning: Option<(EffectId, u32)>,
     /// Blocked tasks of earlier epochs of this run that no new plan has replaced.
     pub left_blocked: Vec<LeftBlocked>,
+    /// A person paused the project.
+    pub hold: Option<Hold>,
+    /// What is known of the entries of `[schedule].cron`, by their names.
+    pub fires: BTreeMap<String, Fires>,
     /// Newest first, at most 25: the `events` of runtime-status.json.
     pub feed: VecDeque<FeedItem>,
 }
@@ -91,6 +95,8 @@ pub struct RunState {
     pub stop: Option<String>,
     /// Only a person can go on (the reason).
     pub env_problem: Option<String>,
+    /// The attempt under way is being interrupted by a pause, not by a stop.
+    pub is_held_off: bool,
     /// The run waits.
     pub pause: Option<(DateTime<Utc>, Pause)>,
     /// A stop request cut the checks short; they wait for the next run.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::row::{Counts, RowStatus};
 use super::status::{self, RunFacts};
 use super::text::{self, one_line};
-use super::{Names, status_page, style};
+use super::{Names, phrase, status_page, style};
 use crate::model::{RunStatus, State, TaskState};
 
 const TEMPLATE: &str = include_str!("../../templates/dashboard/dashboard.html");
@@ -262,8 +262,16 @@ fn notices(state: &State) -> Vec<Notice> {
         notices.push(Notice { shape: "blocked", title: "A person must act:", text: one_line(reason) });
     }
     if let Some((until, pause)) = &state.run.pause {
-        let text = format!("{} UTC: {}", clock(*until), one_line(status::wait_reason(pause)));
-        notices.push(Notice { shape: "waiting", title: "Waiting until", text });
+        let reason = status::wait_reason(pause);
+        let (title, text) = match pause.end(*until) {
+            Some(until) => ("Waiting until", format!("{} UTC: {}", clock(until), one_line(&reason))),
+            None => ("Waiting:", one_line(&reason)),
+        };
+        notices.push(Notice { shape: "waiting", title, text });
+    } else if let Some(hold) = &state.hold {
+        let until = hold.until.map_or_else(|| phrase::RESUME.to_owned(), |until| format!("{} UTC", clock(until)));
+        let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", one_line(&hold.reason)) };
+        notices.push(Notice { shape: "waiting", title: "Paused by hand until", text: format!("{until}{reason}") });
     }
     if let Some(signal) = &state.run.stop {
         let title = if state.run.status.is_active() { "Stopping:" } else { "Stopped:" };

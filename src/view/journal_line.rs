@@ -5,7 +5,7 @@
 
 use super::text::{fit, one_line, pad, width};
 use super::{Style, phrase};
-use crate::model::{Event, EventKind, Step, TaskId};
+use crate::model::{Event, EventKind, Firing, Step, TaskId};
 
 /// Turns events into lines, in journal order.
 #[derive(Clone, Debug)]
@@ -116,6 +116,11 @@ impl Lines {
             | EventKind::Planned { .. }
             | EventKind::StopRequested { .. }
             | EventKind::EnvProblemFound { .. }
+            | EventKind::Held { .. }
+            | EventKind::HoldEnded { .. }
+            | EventKind::ScheduleSeen { .. }
+            | EventKind::ScheduleFiring { .. }
+            | EventKind::ScheduleFired { .. }
             | EventKind::Note { .. }
             | EventKind::RunEnded { .. }
             | EventKind::Unknown => None,
@@ -140,6 +145,8 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
             Step::Nothing => None,
         },
         EventKind::CampaignReset { .. } => Some("warning"),
+        EventKind::Held { .. } => Some("waiting"),
+        EventKind::ScheduleFired { outcome: Firing::Failed { .. }, .. } => Some("warning"),
         EventKind::Note { .. }
         | EventKind::RunStarted(_)
         | EventKind::QueueSeen { .. }
@@ -183,6 +190,10 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         | EventKind::TaskReopened { .. }
         | EventKind::StatusSet { .. }
         | EventKind::Previewed { .. }
+        | EventKind::HoldEnded { .. }
+        | EventKind::ScheduleSeen { .. }
+        | EventKind::ScheduleFiring { .. }
+        | EventKind::ScheduleFired { .. }
         | EventKind::RunEnded { .. }
         | EventKind::Unknown => None,
     }

@@ -10,8 +10,8 @@ use super::row::{self, Counts};
 use super::text::{self, one_line, plural, seconds_between};
 use super::{Names, Style, phrase};
 use crate::model::{
-    AttemptReport, Event, EventKind, GateReport, Pause, ProcessEnd, RelPath, Replan, RunStart, RunStatus, Said, State,
-    Step, TaskId,
+    AttemptReport, Event, EventKind, Firing, GateReport, Pause, ProcessEnd, RelPath, Replan, RunStart, RunStatus, Said,
+    State, Step, TaskId,
 };
 
 /// A bar above and below a task's header.
@@ -109,12 +109,15 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::StatusSet { .. }
         | EventKind::Reflected { .. }
         | EventKind::EpochEnded { .. }
+        | EventKind::HoldEnded { .. }
         | EventKind::Planned { .. } => vec![LogLine::new("info", words())],
         EventKind::AskEnded { report, .. } => {
             let status = if report.is_ok && report.changed.is_empty() { "info" } else { "warning" };
             vec![LogLine::new(status, words())]
         }
-        EventKind::AskStarted { .. } | EventKind::ReplanStarted { .. } => vec![LogLine::new("waiting", words())],
+        EventKind::AskStarted { .. } | EventKind::ReplanStarted { .. } | EventKind::Held { .. } => {
+            vec![LogLine::new("waiting", words())]
+        }
         EventKind::Replanned { outcome, .. } => {
             let status = match outcome {
                 Replan::New { .. } | Replan::Nothing => "info",
@@ -131,7 +134,12 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         }
         EventKind::Paused { until, pause } => match pause {
             Pause::Retry | Pause::NextTask if seconds_between(event.at, *until) < QUIET_SECONDS => vec![],
-            Pause::Retry | Pause::NextTask | Pause::Limit { .. } | Pause::Recheck => {
+            Pause::Retry
+            | Pause::NextTask
+            | Pause::Limit { .. }
+            | Pause::Recheck
+            | Pause::Window
+            | Pause::Held { .. } => {
                 vec![LogLine::new("waiting", words())]
             }
         },
@@ -152,6 +160,10 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             lines.extend(text::block(prompt_head).lines().map(|line| LogLine::bare(format!("  | {line}"))));
             lines
         }
+        EventKind::ScheduleFired { outcome, .. } => {
+            let status = if matches!(outcome, Firing::Queued { .. }) { "info" } else { "warning" };
+            vec![LogLine::new(status, words())]
+        }
         EventKind::Note { level, .. } => {
             vec![LogLine::new(if level == "warning" { "warning" } else { "info" }, words())]
         }
@@ -171,6 +183,8 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::RevertStarted { .. }
         | EventKind::Reverted { .. }
         | EventKind::SalvageStarted { .. }
+        | EventKind::ScheduleSeen { .. }
+        | EventKind::ScheduleFiring { .. }
         | EventKind::Unknown => vec![],
     }
 }

@@ -17,6 +17,8 @@ pub mod progress;
 pub mod row;
 #[cfg(test)]
 mod sample;
+pub mod schedule;
+pub mod service;
 pub mod status;
 mod status_page;
 pub mod style;

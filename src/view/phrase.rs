@@ -6,9 +6,12 @@
 use super::text::{one_line, plural, seconds_between, span};
 use super::{Style, experiment};
 use crate::model::{
-    AgentError, AnswerReport, AttemptReport, Event, EventKind, GateReport, Inquiry, Pause, Placement, ProcessEnd,
-    Reflection, RelPath, Replan, Said, Status, StatusField, Verdict,
+    AgentError, AnswerReport, AttemptReport, Event, EventKind, Firing, GateReport, Inquiry, Pause, Placement,
+    ProcessEnd, Reflection, RelPath, Replan, Said, Status, StatusField, Verdict,
 };
+
+/// What ends a pause by hand that has no end of its own.
+pub(super) const RESUME: &str = "`autodev resume`";
 
 /// Returns what happened, on one line, without the task's id where the event does not carry it.
 pub fn of(event: &Event, style: &Style) -> String {
@@ -94,6 +97,7 @@ fn words(event: &Event, style: &Style) -> String {
         }
         EventKind::Paused { until, pause } => {
             let seconds = span(seconds_between(event.at, *until));
+            let end = pause.end(*until).map(|until| style.time(until));
             let until = style.time(*until);
             match pause {
                 Pause::Retry => format!("next attempt in {seconds}"),
@@ -103,6 +107,10 @@ fn words(event: &Event, style: &Style) -> String {
                     format!("limit of the service: {reason}; waiting until {until} ({seconds}, {source})")
                 }
                 Pause::Recheck => format!("a check could not be made; trying again at {until} ({seconds})"),
+                Pause::Window => format!("outside of the schedule's windows; waiting until {until} ({seconds})"),
+                Pause::Held { reason, .. } => {
+                    format!("{}; waiting until {}", held(reason), end.as_deref().unwrap_or(RESUME))
+                }
             }
         }
         EventKind::PauseEnded => "going on".to_owned(),
@@ -146,6 +154,22 @@ fn words(event: &Event, style: &Style) -> String {
         EventKind::EnvProblemFound { reason } => format!("a person must act: {reason}"),
         EventKind::Previewed { task, title, prompt_chars, .. } => {
             format!("{task}: {title} (dry run, prompt of {prompt_chars} characters)")
+        }
+        EventKind::Held { reason, until, interrupts } => {
+            let until = until.map(|until| style.time(until));
+            let too = if *interrupts { ", and the one under way is interrupted" } else { "" };
+            format!("{}: no attempt begins until {}{too}", held(reason), until.as_deref().unwrap_or(RESUME))
+        }
+        EventKind::HoldEnded { by_itself: true } => "no longer paused by hand: its time had come".to_owned(),
+        EventKind::HoldEnded { by_itself: false } => format!("no longer paused by hand: {RESUME}"),
+        EventKind::ScheduleSeen { entry } => format!("scheduled from now on: {entry}"),
+        EventKind::ScheduleFiring { entry, due } => format!("due since {}: {entry}", style.time(*due)),
+        EventKind::ScheduleFired { entry, due, outcome } => {
+            let due = style.time(*due);
+            match outcome {
+                Firing::Queued { tasks } => format!("{} of {entry} (due {due})", plural(tasks.len(), "task")),
+                Firing::Failed { reason } => format!("not queued: {entry} (due {due}): {reason}"),
+            }
         }
         EventKind::Note { text, .. } => text.clone(),
         EventKind::RunEnded { status, exit_code, message } => {
@@ -210,10 +234,20 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::StopRequested { .. } => "stop_requested",
         EventKind::EnvProblemFound { .. } => "env_problem_found",
         EventKind::Previewed { .. } => "previewed",
+        EventKind::Held { .. } => "held",
+        EventKind::HoldEnded { .. } => "hold_ended",
+        EventKind::ScheduleSeen { .. } => "schedule_seen",
+        EventKind::ScheduleFiring { .. } => "schedule_firing",
+        EventKind::ScheduleFired { .. } => "schedule_fired",
         EventKind::Note { .. } => "note",
         EventKind::RunEnded { .. } => "run_ended",
         EventKind::Unknown => "unknown",
     }
+}
+
+/// What a person paused for.
+fn held(reason: &str) -> String {
+    if reason.is_empty() { "paused by hand".to_owned() } else { format!("paused by hand ({reason})") }
 }
 
 fn inquiry_words(inquiry: &Inquiry) -> String {
@@ -345,7 +379,7 @@ fn end_words(end: &ProcessEnd, is_ok: bool) -> String {
         ProcessEnd::Signalled { signal } => format!("was ended by signal {signal}"),
         ProcessEnd::TimedOut => "ran into the time limit and was ended".to_owned(),
         ProcessEnd::Idle => "did nothing for too long and was ended".to_owned(),
-        ProcessEnd::Interrupted => "was stopped with the run".to_owned(),
+        ProcessEnd::Interrupted => "was stopped".to_owned(),
         ProcessEnd::Limited(limit) => format!("was refused by the service: {}", head(&limit.reason)),
         ProcessEnd::EnvError(problem) => format!("cannot work here: {}", head(&problem.reason)),
         ProcessEnd::NotStarted { reason } => format!("could not be started: {}", head(reason)),

@@ -95,6 +95,11 @@ pub fn entry(event: &Event) -> Option<String> {
         | EventKind::StopRequested { .. }
         | EventKind::EnvProblemFound { .. }
         | EventKind::Previewed { .. }
+        | EventKind::Held { .. }
+        | EventKind::HoldEnded { .. }
+        | EventKind::ScheduleSeen { .. }
+        | EventKind::ScheduleFiring { .. }
+        | EventKind::ScheduleFired { .. }
         | EventKind::Note { .. }
         | EventKind::RunEnded { .. }
         | EventKind::Unknown => return None,

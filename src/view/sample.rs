@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use crate::model::{
     Active, AgentError, AnswerReport, AttemptReport, BlockAction, Change, ChangeKind, CheckResult, Completion,
     Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution, Failure, FeedItem, Final,
-    GateReport, Inquiry, Iterative, Limit, Limits, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd, Refinement,
-    Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings, State, Status,
-    StatusField, Task, TaskId, TaskState, Usage, Verdict,
+    Firing, GateReport, Inquiry, Iterative, Limit, Limits, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd,
+    Refinement, Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings, State,
+    Status, StatusField, Task, TaskId, TaskState, Usage, Verdict,
 };
 
 /// Every status a run can have.
@@ -47,6 +47,7 @@ pub(crate) fn settings() -> Settings {
         on_block: BlockAction::Salvage,
         dry_run: false,
         reflection: ReflectionLimits::default(),
+        windows: Vec::new(),
     }
 }
 
@@ -306,6 +307,11 @@ pub(crate) fn events() -> Vec<Event> {
     let said = |said| EventKind::AgentSaid { effect: effect(), said };
     let ended = |end| EventKind::AttemptEnded { effect: effect(), report: report(end) };
     let paused = |pause| EventKind::Paused { until: at("2026-11-20T11:34:10Z"), pause };
+    let fired = |outcome| EventKind::ScheduleFired {
+        entry: "@daily: ai-docs/nightly.md".into(),
+        due: at("2026-11-20T03:00:00Z"),
+        outcome,
+    };
     let salvaged = |reference: Option<&str>, left: &[&str], reason: &str| EventKind::Salvaged {
         effect: effect(),
         reference: reference.map(Into::into),
@@ -447,6 +453,17 @@ pub(crate) fn events() -> Vec<Event> {
         paused(Pause::NextTask),
         paused(Pause::Recheck),
         paused(Pause::Limit { reason: "usage limit reached".into(), is_stated: false }),
+        paused(Pause::Window),
+        paused(Pause::Held { reason: String::new(), is_endless: true }),
+        paused(Pause::Held { reason: "the demo".into(), is_endless: false }),
+        EventKind::Held { reason: "the demo".into(), until: None, interrupts: false },
+        EventKind::Held { reason: String::new(), until: Some(at("2026-11-20T12:00:00Z")), interrupts: true },
+        EventKind::HoldEnded { by_itself: false },
+        EventKind::HoldEnded { by_itself: true },
+        EventKind::ScheduleSeen { entry: "@daily: ai-docs/nightly.md".into() },
+        EventKind::ScheduleFiring { entry: "@daily: ai-docs/nightly.md".into(), due: at("2026-11-20T03:00:00Z") },
+        fired(Firing::Queued { tasks: vec![id()] }),
+        fired(Firing::Failed { reason: "no such file".into() }),
         EventKind::PauseEnded,
         EventKind::GateEnded { effect: effect(), report: passed_gate(), changed: vec![] },
         EventKind::CommitStarted { effect: effect(), attempt: 2 },

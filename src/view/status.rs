@@ -4,6 +4,8 @@
 //! `generated_at` is the time of the last event, not of the writing, so that the file can be made again from the
 //! journal byte for byte. The page for people is [`human`].
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -68,11 +70,15 @@ pub(super) struct RunFacts<'a> {
     pub(super) no_improvement_streak: u32,
     pub(super) run_id: &'a str,
     pub(super) waiting_until: String,
-    pub(super) wait_reason: &'a str,
+    pub(super) wait_reason: Cow<'a, str>,
     completed_count: u32,
     blocked_count: u32,
     exit_code: Option<i32>,
     usage: Spent,
+    paused: bool,
+    paused_since: String,
+    paused_until: String,
+    pause_reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -192,12 +198,16 @@ impl<'a> RunFacts<'a> {
             reverted_count: 0,
             no_improvement_streak: 0,
             run_id: run.id.as_str(),
-            waiting_until: text::stamp(run.pause.as_ref().map(|(until, _)| *until)),
-            wait_reason: run.pause.as_ref().map_or("", |(_, pause)| wait_reason(pause)),
+            waiting_until: text::stamp(run.pause.as_ref().and_then(|(until, pause)| pause.end(*until))),
+            wait_reason: run.pause.as_ref().map_or(Cow::Borrowed(""), |(_, pause)| wait_reason(pause)),
             completed_count: run.completed,
             blocked_count: run.blocked,
             exit_code: run.exit_code,
             usage: Spent::of(&run.usage),
+            paused: state.hold.is_some(),
+            paused_since: text::stamp(state.hold.as_ref().map(|hold| hold.since)),
+            paused_until: text::stamp(state.hold.as_ref().and_then(|hold| hold.until)),
+            pause_reason: state.hold.as_ref().map_or("", |hold| &hold.reason),
         }
     }
 }
@@ -234,13 +244,16 @@ impl<'a> Row<'a> {
 }
 
 /// Returns why a run waits, on one line; for a limit the text by which it was recognised.
-pub(super) fn wait_reason(pause: &Pause) -> &str {
-    match pause {
+pub(super) fn wait_reason(pause: &Pause) -> Cow<'_, str> {
+    Cow::Borrowed(match pause {
         Pause::Retry => "pause before the next attempt",
         Pause::NextTask => "pause before the next task",
         Pause::Limit { reason, .. } => reason,
         Pause::Recheck => "a check could not be made and will be tried again",
-    }
+        Pause::Window => "outside of the schedule's windows",
+        Pause::Held { reason, .. } if reason.is_empty() => "paused by hand",
+        Pause::Held { reason, .. } => return Cow::Owned(format!("paused by hand: {reason}")),
+    })
 }
 
 /// Returns the project's name, from the names as long as the state has none.

@@ -3,8 +3,8 @@
 use super::row::{Counts, RowStatus};
 use super::status::{self, RunFacts};
 use super::text::{self, one_line, push};
-use super::{Names, Style};
-use crate::model::{State, TaskState};
+use super::{Names, Style, phrase};
+use crate::model::{Pause, State, TaskState};
 
 /// Returns the page of `autodev status`, every line with its line break. Times are the reader's, texts of tasks are
 /// made safe for a terminal.
@@ -64,8 +64,16 @@ pub fn human(state: &State, names: &Names, style: &Style) -> String {
 /// What a person wants to know in the morning, as far as it is known.
 fn extras(state: &State, run: &RunFacts<'_>, style: &Style) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some((until, pause)) = &state.run.pause {
-        lines.push(format!("Waiting: until {} - {}", style.time(*until), one_line(status::wait_reason(pause))));
+    if let Some(hold) = &state.hold {
+        let until = hold.until.map(|until| style.time(until));
+        let reason = if hold.reason.is_empty() { String::new() } else { format!(" - {}", one_line(&hold.reason)) };
+        let until = until.as_deref().unwrap_or(phrase::RESUME);
+        lines.push(format!("Paused: by hand, {} until {until}{reason}", style.time(hold.since)));
+    }
+    if let Some((until, pause)) = &state.run.pause
+        && !matches!(pause, Pause::Held { .. })
+    {
+        lines.push(format!("Waiting: until {} - {}", style.time(*until), one_line(&status::wait_reason(pause))));
     }
     if let Some(signal) = &state.run.stop
         && state.run.status.is_active()

@@ -9,7 +9,7 @@ mod agents;
 mod configuration;
 mod deep;
 mod machine;
-mod program;
+pub(super) mod program;
 mod queue;
 mod skills;
 

@@ -78,6 +78,7 @@ impl World {
             on_block: BlockAction::Salvage,
             dry_run: false,
             reflection: ReflectionLimits::default(),
+            windows: Vec::default(),
         };
         world.record(EventKind::RunStarted(Box::new(RunStart {
             version: String::new(),
