@@ -144,9 +144,10 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
             Step::Revert | Step::Leave => Some("retry"),
             Step::Nothing => None,
         },
-        EventKind::CampaignReset { .. } => Some("warning"),
         EventKind::Held { .. } => Some("waiting"),
-        EventKind::ScheduleFired { outcome: Firing::Failed { .. }, .. } => Some("warning"),
+        EventKind::CampaignReset { .. } | EventKind::ScheduleFired { outcome: Firing::Failed { .. }, .. } => {
+            Some("warning")
+        }
         EventKind::Note { .. }
         | EventKind::RunStarted(_)
         | EventKind::QueueSeen { .. }
