@@ -97,6 +97,7 @@ const BACKENDS: Rule = OneOf(&["claude", "codex", "gemini", "opencode", "command
 const PERMISSION_MODES: Rule = OneOf(&["bypassPermissions", "dontAsk", "default"]);
 const OUTPUT_FORMATS: Rule = OneOf(&["text", "json", "stream-json"]);
 const BLOCK_ACTIONS: Rule = OneOf(&["salvage", "keep"]);
+const DETACH_MODES: Rule = OneOf(&["auto", "tmux", "process"]);
 const COUNT: Kind = Whole { least: 0 };
 const AT_LEAST_ONE: Kind = Whole { least: 1 };
 
@@ -196,6 +197,7 @@ pub const KEYS: &[Key] = &[
     key("git", "commit_message_template", Text(NotEmpty)),
     key("git", "on_block", Text(BLOCK_ACTIONS)),
     key("env_errors", "halt_patterns", List(NotEmpty)),
+    key("detach", "mode", Text(DETACH_MODES)),
     key("detach", "tmux_session_prefix", Text(Any)),
 ];
 

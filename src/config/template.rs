@@ -105,6 +105,7 @@ mod tests {
                 "[prompt].dir",
                 "[circuit_breaker].rate_limit_patterns",
                 "[git].on_block",
+                "[detach].mode",
                 "[detach].tmux_session_prefix",
             ],
         );

@@ -181,7 +181,7 @@ fn an_empty_file_means_the_defaults() {
                 "requires --verbose",
             ]),
         },
-        detach: DetachConfig { tmux_session_prefix: "autodev".into() },
+        detach: DetachConfig { mode: DetachMode::Auto, tmux_session_prefix: "autodev".into() },
         source: "/p/autodev.toml".into(),
     };
     let loaded = parse("", &[]).unwrap();

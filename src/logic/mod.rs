@@ -23,6 +23,7 @@ pub mod plain;
 mod recover;
 pub mod reflect;
 pub mod reply;
+pub mod session;
 pub mod source;
 pub mod stats;
 pub mod words;

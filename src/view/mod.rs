@@ -16,6 +16,7 @@ pub mod progress;
 pub mod row;
 #[cfg(test)]
 mod sample;
+pub mod sessions;
 pub mod status;
 mod status_page;
 pub mod style;
