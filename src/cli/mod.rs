@@ -14,6 +14,7 @@ mod run;
 mod salvage;
 mod scan;
 mod screen;
+mod sessions;
 mod skills;
 mod source;
 mod status;
@@ -132,6 +133,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the detached sessions of this user, of all projects: what they do, how they ended
+    List(sessions::ListArguments),
+    /// Look at a detached session: its tmux terminal, or what it prints
+    Attach(sessions::AttachArguments),
+    /// Stop a detached session: it ends its agent and keeps the work
+    Stop(sessions::StopArguments),
     /// Show what has happened, event by event
     Log(log::LogArguments),
     /// Write progress.txt, TASK.md and the status files anew from the journal
@@ -180,6 +187,12 @@ enum InternalCommand {
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
     },
+    /// The beginning of a detached session (started by autodev itself)
+    #[command(name = crate::engine::detach::COMMAND, hide = true)]
+    Session {
+        /// What it is to become
+        ticket: PathBuf,
+    },
     /// One timed snapshot of the project, as JSON (for benches/measure.py)
     #[command(name = "__scan", hide = true)]
     Scan,
@@ -189,7 +202,8 @@ enum InternalCommand {
 pub fn main() -> ExitCode {
     let arguments = Arguments::<AnyCommand>::parse();
     let result = dispatch(arguments);
-    exit::code(result)
+    sessions::note_end(&result);
+    exit::code(&result)
 }
 
 fn dispatch(arguments: Arguments<AnyCommand>) -> anyhow::Result<i32> {
@@ -197,6 +211,9 @@ fn dispatch(arguments: Arguments<AnyCommand>) -> anyhow::Result<i32> {
     match arguments.command {
         None => Ok(help(None)),
         Some(AnyCommand::Public(command)) => perform(command, config),
+        Some(AnyCommand::Internal(InternalCommand::Session { ticket })) => {
+            crate::engine::detach::enter(&ticket).map(|never| match never {})
+        }
         Some(AnyCommand::Internal(InternalCommand::Scan)) => scan::main(&open(config)?),
         Some(AnyCommand::Internal(InternalCommand::Replay { session, speed })) => {
             let dir = std::env::current_dir()?;
@@ -219,6 +236,9 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Task { command: Some(command) } => task::main(&open()?, command),
         Command::Verify(verify) => verify::main(&open()?, &verify),
         Command::Status { json } => status::main(&open()?, json),
+        Command::List(list) => sessions::list(&list),
+        Command::Attach(attach) => sessions::attach(config, &attach),
+        Command::Stop(stop) => sessions::stop(config, &stop),
         Command::Log(log) => log::main(&open()?, &log),
         Command::Rebuild => rebuild::main(&open()?),
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),
