@@ -86,7 +86,7 @@ pub(super) fn config() -> Config {
             "rate_limit_patterns": []},
         "git": {"auto_commit": true, "commit_message_template": "", "on_block": "salvage"},
         "env_errors": {"halt_patterns": []},
-        "detach": {"tmux_session_prefix": "autodev"}
+        "detach": {"mode": "auto", "tmux_session_prefix": "autodev"}
     });
     let mut config: Config = serde_json::from_value(value).unwrap();
     config.source = "/project/autodev.toml".into();

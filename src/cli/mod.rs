@@ -17,6 +17,7 @@ mod scan;
 mod schedule;
 mod screen;
 mod service;
+mod sessions;
 mod skills;
 mod source;
 mod status;
@@ -147,6 +148,12 @@ enum Command {
     Resume(pause::ResumeArguments),
     /// Show when agents may work and which plan comes when, or queue the plans that are due
     Schedule(schedule::ScheduleArguments),
+    /// List the detached sessions of this user, of all projects: what they do, how they ended
+    List(sessions::ListArguments),
+    /// Look at a detached session: its tmux terminal, or what it prints
+    Attach(sessions::AttachArguments),
+    /// Stop a detached session: it ends its agent and keeps the work
+    Stop(sessions::StopArguments),
     /// Show what has happened, event by event
     Log(log::LogArguments),
     /// Write progress.txt, TASK.md and the status files anew from the journal
@@ -201,6 +208,12 @@ enum InternalCommand {
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
     },
+    /// The beginning of a detached session (started by autodev itself)
+    #[command(name = crate::engine::detach::COMMAND, hide = true)]
+    Session {
+        /// What it is to become
+        ticket: PathBuf,
+    },
     /// One timed snapshot of the project, as JSON (for benches/measure.py)
     #[command(name = "__scan", hide = true)]
     Scan,
@@ -210,7 +223,8 @@ enum InternalCommand {
 pub fn main() -> ExitCode {
     let arguments = Arguments::<AnyCommand>::parse();
     let result = dispatch(arguments);
-    exit::code(result)
+    sessions::note_end(&result);
+    exit::code(&result)
 }
 
 fn dispatch(arguments: Arguments<AnyCommand>) -> anyhow::Result<i32> {
@@ -218,6 +232,9 @@ fn dispatch(arguments: Arguments<AnyCommand>) -> anyhow::Result<i32> {
     match arguments.command {
         None => Ok(help(None)),
         Some(AnyCommand::Public(command)) => perform(command, config),
+        Some(AnyCommand::Internal(InternalCommand::Session { ticket })) => {
+            crate::engine::detach::enter(&ticket).map(|never| match never {})
+        }
         Some(AnyCommand::Internal(InternalCommand::Scan)) => scan::main(&open(config)?),
         Some(AnyCommand::Internal(InternalCommand::Replay { session, speed })) => {
             let dir = std::env::current_dir()?;
@@ -245,6 +262,9 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Pause(pause) => pause::pause(&open()?, &pause),
         Command::Resume(resume) => pause::resume(&open()?, &resume),
         Command::Schedule(schedule) => schedule::main(&open()?, &schedule),
+        Command::List(list) => sessions::list(&list),
+        Command::Attach(attach) => sessions::attach(config, &attach),
+        Command::Stop(stop) => sessions::stop(config, &stop),
         Command::Log(log) => log::main(&open()?, &log),
         Command::Rebuild => rebuild::main(&open()?),
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),

@@ -103,6 +103,7 @@ const PERMISSION_MODES: Rule = OneOf(&["bypassPermissions", "dontAsk", "default"
 const OUTPUT_FORMATS: Rule = OneOf(&["text", "json", "stream-json"]);
 const HISTORIES: Rule = OneOf(&["clean", "revert-commits"]);
 const BLOCK_ACTIONS: Rule = OneOf(&["salvage", "keep"]);
+const DETACH_MODES: Rule = OneOf(&["auto", "tmux", "process"]);
 const COUNT: Kind = Whole { least: 0 };
 const AT_LEAST_ONE: Kind = Whole { least: 1 };
 
@@ -203,6 +204,7 @@ pub const KEYS: &[Key] = &[
     key("git", "on_block", Text(BLOCK_ACTIONS)),
     key("git", "experiment_history", Text(HISTORIES)),
     key("env_errors", "halt_patterns", List(NotEmpty)),
+    key("detach", "mode", Text(DETACH_MODES)),
     key("detach", "tmux_session_prefix", Text(Any)),
     key("schedule", "windows", List(Window)),
     key("schedule", "cron", Recurrences),

@@ -106,6 +106,7 @@ mod tests {
                 "[circuit_breaker].rate_limit_patterns",
                 "[git].on_block",
                 "[git].experiment_history",
+                "[detach].mode",
                 "[detach].tmux_session_prefix",
                 "[schedule].windows",
                 "[schedule].cron",

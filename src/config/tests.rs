@@ -183,8 +183,8 @@ fn an_empty_file_means_the_defaults() {
                 "requires --verbose",
             ]),
         },
-        detach: DetachConfig { tmux_session_prefix: "autodev".into() },
         schedule: ScheduleConfig { windows: vec![], cron: vec![], catch_up_seconds: 86_400 },
+        detach: DetachConfig { mode: DetachMode::Auto, tmux_session_prefix: "autodev".into() },
         source: "/p/autodev.toml".into(),
     };
     let loaded = parse("", &[]).unwrap();

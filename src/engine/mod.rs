@@ -11,6 +11,7 @@ pub mod check;
 mod compare;
 pub mod demo;
 pub mod desk;
+pub mod detach;
 pub mod doctor;
 mod ear;
 mod experiment;
@@ -146,6 +147,9 @@ impl Engine {
             settings: self.settings(options)?,
         };
         self.store.record(vec![EventKind::RunStarted(Box::new(start))])?;
+        if let Err(error) = detach::note_begun(Some(self.store.run())) {
+            self.warn(format!("{error:#}; `autodev list` does not show that this session has begun"))?;
+        }
         for warning in self.project.warnings.clone() {
             self.warn(warning)?;
         }

@@ -26,6 +26,7 @@ mod recover;
 pub mod reflect;
 pub mod reply;
 pub mod schedule;
+pub mod session;
 pub mod source;
 pub mod stats;
 pub mod words;

@@ -386,7 +386,9 @@ pub struct EnvErrorsConfig {
 /// `[detach]`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct DetachConfig {
-    /// Start of tmux session names.
+    /// What `run --detach` uses.
+    pub mode: DetachMode,
+    /// Start of session names.
     pub tmux_session_prefix: String,
 }
 
@@ -408,4 +410,31 @@ pub struct CronConfig {
     pub at: String,
     /// The plan. Absolute.
     pub plan: PathBuf,
+}
+
+/// What keeps a detached command going.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DetachMode {
+    /// tmux where it is installed, else a process.
+    #[default]
+    Auto,
+    /// A tmux session.
+    Tmux,
+    /// A process without a terminal.
+    Process,
+}
+
+impl DetachMode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Tmux, Self::Process];
+
+    /// Returns the word in autodev.toml and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Tmux => "tmux",
+            Self::Process => "process",
+        }
+    }
 }

@@ -13,5 +13,6 @@ pub mod killpoint;
 pub mod lock;
 pub mod proc;
 pub mod redact;
+pub mod session;
 pub mod tail;
 pub mod which;

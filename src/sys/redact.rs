@@ -187,7 +187,7 @@ fn mask(name: &str) -> String {
 }
 
 /// Whether a variable's name says that its value is secret.
-fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let is_listed = |list: &[&str], word: &str| list.contains(&word);
     // The shell's own working directories.

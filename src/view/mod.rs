@@ -19,6 +19,7 @@ pub mod row;
 mod sample;
 pub mod schedule;
 pub mod service;
+pub mod sessions;
 pub mod status;
 mod status_page;
 pub mod style;

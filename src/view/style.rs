@@ -57,7 +57,7 @@ pub fn colour(status: &str) -> &'static str {
         "retry" | "warning" | "warn" | "interrupted" => "1;33",
         "waiting" => "0;90",
         "completed" | "ok" => "0;32",
-        "blocked" | "failed" | "env_error" | "error" => "0;31",
+        "blocked" | "failed" | "env_error" | "error" | "killed" => "0;31",
         _ => "0;34",
     }
 }
