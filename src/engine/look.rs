@@ -30,7 +30,7 @@ pub fn state_of(project: &Project, journal: Option<&Journal>, is_running: bool) 
         journal.read_after(0, &mut |event| logic::apply(&mut state, &event))?;
     }
     // Told as over as soon as it is, also when no run is under way to say so.
-    state.hold.take_if(|hold| hold.until.is_some_and(|until| until <= sys::clock::now()));
+    state.hold.take_if(|hold| hold.is_over(sys::clock::now()));
     let file = QueueFile::load(&project.config.files.task_json, &queue::caps(project))?;
     if let Some(kind) = queue::difference(file.queue(), &state) {
         let at = state.run.updated_at.unwrap_or_else(sys::clock::now);

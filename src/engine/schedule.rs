@@ -83,7 +83,8 @@ impl Recurring {
 
     /// Gives every plan its turn whose time has come, oldest entry of the configuration first, and returns what became
     /// of them. An entry that was never seen before has its first turn at its next time. Costs next to nothing when
-    /// there is nothing to do, so that it can be asked every second. While another process does the same, nothing.
+    /// there is nothing to do, so that it can be asked every second. Nothing happens while another process does the same,
+    /// and while the project is paused by hand: the turns wait.
     ///
     /// `queue` adds a plan to the queue and returns the new tasks, all of which carry the mark. When it fails, the turn
     /// is over all the same, but for [`Interrupted`] and a lock that somebody holds.
@@ -93,6 +94,9 @@ impl Recurring {
     pub async fn fire_due(&mut self, mut queue: impl AsyncFnMut(&Fire) -> Result<Vec<TaskId>>) -> Result<Vec<Fired>> {
         self.store.catch_up()?;
         let now = sys::clock::now();
+        if self.store.state.hold.as_ref().is_some_and(|hold| !hold.is_over(now)) {
+            return Ok(Vec::new());
+        }
         if self.entries.iter().all(|(entry, _)| step(entry, &self.store.state, now, self.catch_up).is_none()) {
             return Ok(Vec::new());
         }

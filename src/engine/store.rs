@@ -234,3 +234,27 @@ pub fn mark_dead(state: &mut State) {
         state.run.finished_at = state.run.updated_at;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sinks::Audience;
+    use super::*;
+
+    #[test]
+    fn what_another_process_has_journaled_is_folded_in_before_what_comes_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        sys::fs::append(&dir.path().join("autodev.toml"), b"").unwrap();
+        let project = Project::open(None, dir.path()).unwrap();
+        let open = || Store::open(&project, Sinks::new(&project, Audience::Command), Store::new_run_id()).unwrap();
+        let (mut run, mut other) = (open(), open());
+        let note = || EventKind::Note { level: "info".into(), text: "x".into() };
+        run.record(vec![note()]).unwrap();
+        other.record(vec![EventKind::Held { reason: String::new(), until: None, interrupts: false }]).unwrap();
+        run.record(vec![note()]).unwrap();
+        assert!(run.state.hold.is_some() && run.state.seq == 3 && run.strangers() == 1);
+        run.catch_up().unwrap();
+        assert_eq!(run.strangers(), 1, "nothing is folded in twice");
+        other.catch_up().unwrap();
+        assert_eq!(other.state, run.state);
+    }
+}

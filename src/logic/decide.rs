@@ -421,13 +421,13 @@ pub(super) fn barred(state: &State, settings: &Settings, now: DateTime<Utc>) -> 
 
 /// A pause by hand whose time has come is over for everybody.
 fn hold_over(state: &State, now: DateTime<Utc>) -> Option<Next> {
-    let until = state.hold.as_ref()?.until?;
-    (until <= now).then(|| Next::Record(vec![EventKind::HoldEnded { by_itself: true }]))
+    let is_over = state.hold.as_ref()?.is_over(now);
+    is_over.then(|| Next::Record(vec![EventKind::HoldEnded { by_itself: true }]))
 }
 
 /// Why no agent may be started now, and until when: a person paused the project, or no window is open.
 fn bar(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Pause)> {
-    if let Some(hold) = state.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| now < until)) {
+    if let Some(hold) = state.hold.as_ref().filter(|hold| !hold.is_over(now)) {
         let pause = Pause::Held { reason: hold.reason.clone(), is_endless: hold.until.is_none() };
         // Without an end, a time that is as good as none, and always the same.
         return Some((hold.until.unwrap_or_else(|| later(hold.since, u64::MAX)), pause));

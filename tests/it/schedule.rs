@@ -159,6 +159,9 @@ fn a_plan_comes_at_its_time_once_and_again_the_next_day() {
 
     project.expect(&["run"], 0);
     project.clock("2026-11-22T02:00:10Z", 0.0);
+    project.expect(&["pause"], 0);
+    assert_eq!(fired(&project), 0, "a pause holds for plans too");
+    project.expect(&["resume"], 0);
     assert_eq!(fired(&project), 1);
     let both: BTreeSet<String> = ids(&project).into_iter().collect();
     assert_eq!(both.len(), 4, "new tasks beside those of the day before: {both:?}");
