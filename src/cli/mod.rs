@@ -8,6 +8,7 @@ mod exit;
 mod init;
 mod log;
 mod man;
+mod notify;
 mod plan;
 mod rebuild;
 mod run;
@@ -78,6 +79,13 @@ back and tries again; these commands are for looking at it and for taking it ove
 Examples:
   autodev salvage list
   autodev salvage show P0-2       as a diff";
+
+const NOTIFY_HELP: &str = "\
+Channels are [[notify.channels]] tables of autodev.toml: desktop, webhook, slack, discord,
+telegram, ntfy or email, each with the events it is told.
+
+Example:
+  autodev notify test";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -156,6 +164,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Try the channels that tell people what happens while they are away
+    #[command(arg_required_else_help = false, after_help = NOTIFY_HELP)]
+    Notify {
+        #[command(subcommand)]
+        command: Option<notify::NotifyCommand>,
+    },
     /// Show how this project is built, tested and linted, by what its files say; starts nothing
     Checks(checks::ChecksArguments),
     /// Look at everything a run needs: settings, queue, repository, agents, machine
@@ -212,6 +226,7 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Task { command: None } => Ok(help(Some("task"))),
         Command::Salvage { command: None } => Ok(help(Some("salvage"))),
         Command::Skills { command: None } => Ok(help(Some("skills"))),
+        Command::Notify { command: None } => Ok(help(Some("notify"))),
         Command::Init(init) => init::main(&init),
         Command::Plan(arguments) => plan::plan(open()?, &arguments),
         Command::Spec(arguments) => plan::spec(open()?, &arguments),
@@ -226,6 +241,7 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Doctor(doctor) => doctor::main(config.map(Path::to_path_buf), &doctor),
         Command::Checks(checks) => checks::main(&checks),
         Command::Skills { command: Some(command) } => skills::main(config, &command),
+        Command::Notify { command: Some(command) } => notify::main(&open()?, &command),
         Command::InstallSkills { json } => skills::install(&open()?, json),
         Command::Completions(completions) => Ok(completions::main(&completions)),
         Command::Man(man) => man::main(&man),

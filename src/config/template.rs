@@ -106,6 +106,9 @@ mod tests {
                 "[circuit_breaker].rate_limit_patterns",
                 "[git].on_block",
                 "[detach].tmux_session_prefix",
+                "[notify].dashboard_url",
+                "[notify].timeout_seconds",
+                "[notify].channels",
             ],
         );
         assert!(!source.contains("[prompt]") && !source.contains("[detach]"));

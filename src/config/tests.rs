@@ -182,6 +182,7 @@ fn an_empty_file_means_the_defaults() {
             ]),
         },
         detach: DetachConfig { tmux_session_prefix: "autodev".into() },
+        notify: NotifyConfig { dashboard_url: String::new(), timeout_seconds: 10, channels: Vec::new() },
         source: "/p/autodev.toml".into(),
     };
     let loaded = parse("", &[]).unwrap();
@@ -231,6 +232,7 @@ fn every_key_of_the_schema_reaches_the_model() {
             Kind::Text(_) | Kind::Path(_) => "'other'".to_owned(),
             Kind::List(_) | Kind::Paths => "['other']".to_owned(),
             Kind::Table => "{A = 'other'}".to_owned(),
+            Kind::Records(_) => "[{kind = 'desktop'}]".to_owned(),
         };
         let other =
             match key.to_string().as_str() {
@@ -464,6 +466,7 @@ fn every_key_has_its_variable() {
         let text = match key.kind {
             Kind::Whole { .. } | Kind::Real => "x",
             Kind::Table => "[]",
+            Kind::Records(_) => "{}",
             Kind::Flag | Kind::Path(_) | Kind::List(_) | Kind::Paths | Kind::Text(_) => "a\0b",
         };
         if key.kind == Kind::Flag {
@@ -577,11 +580,12 @@ fn the_way_of_writing_tables_does_not_matter() {
 }
 
 #[test]
-fn four_numbers_must_not_be_zero_and_none_may_be_negative() {
+fn five_numbers_must_not_be_zero_and_none_may_be_negative() {
     let load = |key: &schema::Key, value: i64| parse(&format!("[{}]\n{} = {value}\n", key.section, key.name), &[]);
     let numbers: Vec<_> = KEYS.iter().filter(|key| matches!(key.kind, Kind::Whole { .. } | Kind::Real)).collect();
     let refuse_zero: Vec<&str> = numbers.iter().filter(|key| load(key, 0).is_err()).map(|key| key.name).collect();
-    assert_eq!(refuse_zero, ["max_retries", "max_tasks", "max_epochs", "validate_timeout_seconds"]);
+    let wanted = ["max_retries", "max_tasks", "max_epochs", "validate_timeout_seconds", "timeout_seconds"];
+    assert_eq!(refuse_zero, wanted);
     for key in numbers {
         assert!(load(key, 1).is_ok() && load(key, -1).is_err(), "{key}");
     }
