@@ -8,6 +8,7 @@ mod exit;
 mod init;
 mod log;
 mod man;
+mod notify;
 mod pause;
 mod plan;
 mod rebuild;
@@ -88,6 +89,12 @@ Examples:
   autodev service install     now, and after every reboot
   autodev service status
   autodev service uninstall";
+const NOTIFY_HELP: &str = "\
+Channels are [[notify.channels]] tables of autodev.toml: desktop, webhook, slack, discord,
+telegram, ntfy or email, each with the events it is told.
+
+Example:
+  autodev notify test";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -178,6 +185,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Try the channels that tell people what happens while they are away
+    #[command(arg_required_else_help = false, after_help = NOTIFY_HELP)]
+    Notify {
+        #[command(subcommand)]
+        command: Option<notify::NotifyCommand>,
+    },
     /// Show how this project is built, tested and linted, by what its files say; starts nothing
     Checks(checks::ChecksArguments),
     /// Look at everything a run needs: settings, queue, repository, agents, machine
@@ -252,6 +265,7 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Skills { command: None } => Ok(help(Some("skills"))),
         Command::Service { command: None } => Ok(help(Some("service"))),
         Command::Service { command: Some(command) } => service::main(&open()?, &command),
+        Command::Notify { command: None } => Ok(help(Some("notify"))),
         Command::Init(init) => init::main(&init),
         Command::Plan(arguments) => plan::plan(open()?, &arguments),
         Command::Spec(arguments) => plan::spec(open()?, &arguments),
@@ -272,6 +286,7 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Doctor(doctor) => doctor::main(config.map(Path::to_path_buf), &doctor),
         Command::Checks(checks) => checks::main(&checks),
         Command::Skills { command: Some(command) } => skills::main(config, &command),
+        Command::Notify { command: Some(command) } => notify::main(&open()?, &command),
         Command::InstallSkills { json } => skills::install(&open()?, json),
         Command::Completions(completions) => Ok(completions::main(&completions)),
         Command::Man(man) => man::main(&man),

@@ -148,7 +148,7 @@ fn find<'a>(layer: &'a Layer, (section, name): (&str, &str)) -> Option<&'a Found
 }
 
 /// Returns a problem at the place of a key; `None` when the key has its default, which is never the culprit.
-fn problem(layer: &Layer, key: (&str, &str), message: String) -> Option<Problem> {
+pub(super) fn problem(layer: &Layer, key: (&str, &str), message: String) -> Option<Problem> {
     let found = find(layer, key)?;
     Some(Problem { place: found.place.clone()?, key: found.shown.clone(), message, excerpt: None })
 }

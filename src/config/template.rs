@@ -111,6 +111,9 @@ mod tests {
                 "[schedule].windows",
                 "[schedule].cron",
                 "[schedule].catch_up_seconds",
+                "[notify].dashboard_url",
+                "[notify].timeout_seconds",
+                "[notify].channels",
             ],
         );
         assert!(!source.contains("[prompt]") && !source.contains("[detach]"));

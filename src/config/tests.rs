@@ -185,6 +185,7 @@ fn an_empty_file_means_the_defaults() {
         },
         schedule: ScheduleConfig { windows: vec![], cron: vec![], catch_up_seconds: 86_400 },
         detach: DetachConfig { mode: DetachMode::Auto, tmux_session_prefix: "autodev".into() },
+        notify: NotifyConfig { dashboard_url: String::new(), timeout_seconds: 10, channels: Vec::new() },
         source: "/p/autodev.toml".into(),
     };
     let loaded = parse("", &[]).unwrap();
@@ -236,6 +237,7 @@ fn every_key_of_the_schema_reaches_the_model() {
             Kind::Recurrences => "[{at = '@daily', plan = 'other'}]".to_owned(),
             Kind::List(_) | Kind::Paths => "['other']".to_owned(),
             Kind::Table => "{A = 'other'}".to_owned(),
+            Kind::Records(_) => "[{kind = 'desktop'}]".to_owned(),
         };
         let other =
             match key.to_string().as_str() {
@@ -470,6 +472,7 @@ fn every_key_has_its_variable() {
             Kind::Whole { .. } | Kind::Real => "x",
             Kind::Table => "[]",
             Kind::Flag | Kind::Path(_) | Kind::List(_) | Kind::Paths | Kind::Recurrences | Kind::Text(_) => "a\0b",
+            Kind::Records(_) => "{}",
         };
         if key.kind == Kind::Flag {
             assert!(parse("", &[(&key.variable(), text)]).unwrap().warnings.is_empty(), "{key}");
@@ -582,11 +585,12 @@ fn the_way_of_writing_tables_does_not_matter() {
 }
 
 #[test]
-fn four_numbers_must_not_be_zero_and_none_may_be_negative() {
+fn five_numbers_must_not_be_zero_and_none_may_be_negative() {
     let load = |key: &schema::Key, value: i64| parse(&format!("[{}]\n{} = {value}\n", key.section, key.name), &[]);
     let numbers: Vec<_> = KEYS.iter().filter(|key| matches!(key.kind, Kind::Whole { .. } | Kind::Real)).collect();
     let refuse_zero: Vec<&str> = numbers.iter().filter(|key| load(key, 0).is_err()).map(|key| key.name).collect();
-    assert_eq!(refuse_zero, ["max_retries", "max_tasks", "max_epochs", "validate_timeout_seconds"]);
+    let wanted = ["max_retries", "max_tasks", "max_epochs", "validate_timeout_seconds", "timeout_seconds"];
+    assert_eq!(refuse_zero, wanted);
     for key in numbers {
         assert!(load(key, 1).is_ok() && load(key, -1).is_err(), "{key}");
     }

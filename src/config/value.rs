@@ -10,6 +10,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::record;
 use super::schema::{Kind, Rule};
 use super::suggest;
 use crate::logic::schedule;
@@ -44,8 +45,18 @@ pub(super) struct Complaint {
 }
 
 impl Spot {
-    /// Reads a value of the file.
-    pub(super) fn of_toml(value: &Spanned<DeValue<'_>>) -> Self {
+    /// Reads a value of the file the way its key wants it.
+    pub(super) fn of_file(kind: Kind, value: &Spanned<DeValue<'_>>) -> Self {
+        match (kind, value.get_ref()) {
+            (Kind::Records(_), DeValue::Array(items)) => {
+                Self { raw: Raw::List(items.iter().map(Self::record).collect()), span: Some(value.span()) }
+            }
+            _ => Self::of_toml(value),
+        }
+    }
+
+    /// Reads a value of the file, one level deep.
+    fn of_toml(value: &Spanned<DeValue<'_>>) -> Self {
         let span = Some(value.span());
         let raw = match value.get_ref() {
             DeValue::Array(items) => Raw::List(items.iter().map(Self::element).collect()),
@@ -72,7 +83,14 @@ impl Spot {
         }
     }
 
-    /// Reads what is looked at no deeper; arrays and tables are only named, so that depth costs nothing.
+    /// Reads a table of an array of tables: its values may be arrays.
+    fn record(value: &Spanned<DeValue<'_>>) -> Self {
+        let DeValue::Table(table) = value.get_ref() else { return Self::of_toml(value) };
+        let fields = table.iter().map(|(name, item)| (name.get_ref().to_string(), Self::of_toml(item)));
+        Self { raw: Raw::Table(fields.collect()), span: Some(value.span()) }
+    }
+
+    /// Reads an element; arrays and tables are only named, so that depth costs nothing.
     fn scalar(value: &Spanned<DeValue<'_>>) -> Self {
         let raw = match value.get_ref() {
             DeValue::String(text) => Raw::Text(text.to_string()),
@@ -122,8 +140,19 @@ impl Spot {
                 _ if trimmed.is_empty() => Raw::Table(Vec::new()),
                 _ => Raw::Text(text.to_owned()),
             },
+            Kind::Records(_) => match serde_json::from_str::<Value>(text) {
+                Ok(Value::Array(items)) => Raw::List(items.iter().map(Self::json_record).collect()),
+                _ if trimmed.is_empty() => Raw::List(Vec::new()),
+                _ => Raw::Text(text.to_owned()),
+            },
         };
         Self { raw, span: None }
+    }
+
+    fn json_record(json: &Value) -> Self {
+        let Value::Object(map) = json else { return Self::of_json(json) };
+        let fields = map.iter().map(|(name, item)| (name.clone(), Self::of_json(item)));
+        Self { raw: Raw::Table(fields.collect()), span: None }
     }
 
     fn of_json(json: &Value) -> Self {
@@ -161,7 +190,7 @@ impl Spot {
     }
 
     /// Names the value in a message.
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match &self.raw {
             Raw::Flag(flag) => format!("boolean {flag}"),
             Raw::Whole(digits, _) => format!("integer {digits}"),
@@ -173,11 +202,11 @@ impl Spot {
         }
     }
 
-    fn expected(&self, what: &str) -> Complaint {
+    pub(super) fn expected(&self, what: &str) -> Complaint {
         self.complain(format!("expected {what}, found {}", self.describe()))
     }
 
-    fn complain(&self, message: String) -> Complaint {
+    pub(super) fn complain(&self, message: String) -> Complaint {
         Complaint { message, span: self.span.clone() }
     }
 }
@@ -219,6 +248,7 @@ pub(super) fn accept(kind: Kind, spot: &Spot) -> Result<Value, Vec<Complaint>> {
         Kind::Paths => accept_list(Rule::Any, spot),
         Kind::Table => accept_table(spot),
         Kind::Recurrences => accept_recurrences(spot),
+        Kind::Records(fields) => record::accept(fields, spot),
     }
 }
 

@@ -21,6 +21,8 @@ pub mod init;
 mod integrate;
 mod live;
 pub mod look;
+pub mod notices;
+mod outbox;
 pub mod planning;
 mod preview;
 pub mod project;
@@ -55,6 +57,7 @@ use crate::sys;
 use crate::sys::guard;
 use crate::sys::lock::{LockNote, RunLock};
 use crate::sys::proc::{Spec, Stdin};
+use outbox::Outbox;
 use project::Project;
 use queue::{QueueKeeper, Suspect};
 use signals::Stop;
@@ -94,7 +97,7 @@ pub(crate) struct Engine {
 /// # Errors
 /// When the run cannot begin (another run, a broken task.json, a missing backend program) or autodev itself cannot go
 /// on (the journal cannot be written).
-pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
+pub async fn run(mut project: Project, options: RunOptions) -> Result<i32> {
     project.prepare()?;
     let note = LockNote::here("run");
     let _lock = RunLock::acquire(&project.run_lock(), &note)?;
@@ -109,7 +112,12 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
     let exe = std::env::current_exe().context("find autodev's own program")?;
     let version_text = probe(&project, backend, &stop).await?;
     let sinks = Sinks::new(&project, Audience::Run);
-    let store = Store::open(&project, sinks, run_id)?;
+    let mut store = Store::open(&project, sinks, run_id)?;
+    if !options.dry_run {
+        let (outbox, wrong) = Outbox::start(&project, store.state.seq);
+        store.outbox = outbox;
+        project.warnings.extend(wrong);
+    }
     // Ends every process of this run if this process is killed; it ends by itself when we do.
     let _guard = guard::start(&exe, store.run().as_str()).context("start the guardian process")?;
     let tree = Tree::open(&project)?;
@@ -130,7 +138,8 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
     };
     let result = engine.work(&options, version_text.unwrap_or_default(), note.host).await;
     engine.store.flush();
-    result
+    let told = engine.finish_notices().await;
+    result.and_then(|code| told.map(|()| code))
 }
 
 impl Engine {
@@ -160,6 +169,7 @@ impl Engine {
         loop {
             self.store.catch_up()?;
             self.note_stop()?;
+            self.note_complaints()?;
             self.queue.refresh(&mut self.store, Suspect::Person)?;
             match logic::decide(&self.store.state, sys::clock::now()) {
                 Next::Record(kinds) => self.record_decision(kinds).await?,
@@ -258,6 +268,19 @@ impl Engine {
             return Ok(());
         }
         self.store.record(vec![EventKind::StopRequested { signal: signal.to_owned() }])
+    }
+
+    /// Journals what went wrong with notices since the last look.
+    fn note_complaints(&mut self) -> Result<()> {
+        let all = self.store.outbox.as_mut().map(Outbox::complaints).unwrap_or_default();
+        all.into_iter().try_for_each(|text| self.warn(text))
+    }
+
+    /// Waits for the last notices, not for long, and journals what is left.
+    async fn finish_notices(&mut self) -> Result<()> {
+        let Some(outbox) = self.store.outbox.take() else { return Ok(()) };
+        let left = outbox.finish(self.store.state.seq, &mut self.stop).await;
+        left.into_iter().try_for_each(|text| self.warn(text))
     }
 
     fn warn(&mut self, text: String) -> Result<()> {

@@ -105,7 +105,7 @@ impl Sinks {
             audience,
             style: Style { is_coloured: colour, columns: None, zone: sys::clock::zone() },
             log: None,
-            redactor: Redactor::from_env(&sys::env::with_prefix("")),
+            redactor: project.redactor(),
             brief: None,
             is_stale: false,
             written: None,

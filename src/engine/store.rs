@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::outbox::Outbox;
 use super::project::Project;
 use super::sinks::Sinks;
 use crate::journal::{Durability, Journal};
@@ -20,6 +21,8 @@ pub struct Store {
     strangers: u64,
     /// The projections.
     pub sinks: Sinks,
+    /// Notices, beside a run.
+    pub(super) outbox: Option<Outbox>,
 }
 
 impl Store {
@@ -30,7 +33,7 @@ impl Store {
     pub fn open(project: &Project, sinks: Sinks, run: RunId) -> Result<Self> {
         project.prepare()?;
         let journal = Journal::open(&project.journal())?;
-        let mut store = Self { journal, state: State::default(), run, version: 0, strangers: 0, sinks };
+        let mut store = Self { journal, state: State::default(), run, version: 0, strangers: 0, sinks, outbox: None };
         store.version = store.journal.version()?;
         store.fold_new()?;
         Ok(store)
@@ -115,6 +118,11 @@ impl Store {
     fn fold(&mut self, event: &Event) {
         logic::apply(&mut self.state, event);
         self.sinks.show(&self.journal, event, &self.state);
+        if let Some(outbox) = &self.outbox
+            && logic::notify::may_raise(&event.kind)
+        {
+            outbox.told(event.seq);
+        }
     }
 
     /// Writes every projection that is due, now.

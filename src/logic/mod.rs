@@ -21,6 +21,7 @@ pub mod limit;
 pub mod measure;
 #[cfg(test)]
 pub(crate) mod mutate;
+pub mod notify;
 pub mod plain;
 mod recover;
 pub mod reflect;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::BlockAction;
+use super::{BlockAction, ChannelConfig};
 
 /// A complete configuration. One field per section of autodev.toml.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -41,6 +41,8 @@ pub struct Config {
     pub detach: DetachConfig,
     /// `[schedule]`.
     pub schedule: ScheduleConfig,
+    /// `[notify]`.
+    pub notify: NotifyConfig,
     /// The autodev.toml this came from. Not a key.
     #[serde(skip)]
     pub source: PathBuf,
@@ -437,4 +439,15 @@ impl DetachMode {
             Self::Process => "process",
         }
     }
+}
+
+/// `[notify]` (ours).
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct NotifyConfig {
+    /// Where people find the dashboard; empty: notices name the file.
+    pub dashboard_url: String,
+    /// Longest time one delivery may take, in seconds, at least 1.
+    pub timeout_seconds: u64,
+    /// Who is told what.
+    pub channels: Vec<ChannelConfig>,
 }

@@ -15,6 +15,7 @@ mod experiment;
 mod id;
 mod inquiry;
 mod metric;
+mod notice;
 mod path;
 mod refinement;
 mod said;
@@ -34,6 +35,7 @@ pub use experiment::{Campaign, Candidate, Compared, Comparison, ExperimentRecord
 pub use id::{Digest, EffectId, RunId, TaskId};
 pub use inquiry::{AnswerReport, Inquiry, Placement, Reflection, Replan};
 pub use metric::{CommandChoice, Extract, Guard, Samples, Sampling};
+pub use notice::{ChannelConfig, ChannelKind, Counts, Message, Mood, Notice, NoticeTask, Topic};
 pub use path::{Change, ChangeKind, RelPath};
 pub use refinement::{RefinedChecks, Refinement};
 pub use said::{AgentError, ErrorClass, Final, Said, Usage};

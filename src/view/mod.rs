@@ -12,6 +12,7 @@ pub mod journal_line;
 pub mod json;
 pub mod log;
 mod names;
+pub mod notice;
 pub mod phrase;
 pub mod progress;
 pub mod row;
