@@ -135,9 +135,11 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         EventKind::TaskBlocked { .. } => Some("blocked"),
         EventKind::AttemptFailed { .. } => Some("retry"),
         EventKind::EnvProblemFound { .. } | EventKind::QueueBroken { .. } => Some("env_error"),
-        EventKind::RunLost { .. } | EventKind::StopRequested { .. } | EventKind::QueueEditUndone { .. } => {
-            Some("warning")
-        }
+        EventKind::RunLost { .. }
+        | EventKind::StopRequested { .. }
+        | EventKind::QueueEditUndone { .. }
+        | EventKind::CampaignReset { .. }
+        | EventKind::ScheduleFired { outcome: Firing::Failed { .. }, .. } => Some("warning"),
         EventKind::Note { level, .. } if level == "warning" => Some("warning"),
         EventKind::ExperimentEnded { record, .. } => match record.step {
             Step::Keep => Some("completed"),
@@ -145,9 +147,6 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
             Step::Nothing => None,
         },
         EventKind::Held { .. } => Some("waiting"),
-        EventKind::CampaignReset { .. } | EventKind::ScheduleFired { outcome: Firing::Failed { .. }, .. } => {
-            Some("warning")
-        }
         EventKind::Note { .. }
         | EventKind::RunStarted(_)
         | EventKind::QueueSeen { .. }
