@@ -17,6 +17,7 @@ mod experiment;
 mod import;
 pub mod init;
 mod integrate;
+mod ledger;
 mod live;
 pub mod look;
 pub mod planning;

@@ -25,6 +25,7 @@ pub mod plain;
 mod recover;
 pub mod reflect;
 pub mod reply;
+pub mod series;
 pub mod source;
 pub mod stats;
 pub mod words;

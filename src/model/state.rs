@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttemptReport, Campaign, Change, EffectId, GateReport, HistoryEntry, JournalNote, Limit, Pause, Refinement,
-    Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
+    AttemptReport, Campaign, Change, EffectId, Execution, Experiments, GateReport, HistoryEntry, JournalNote, Limit,
+    Pause, Refinement, Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -35,6 +35,8 @@ pub struct State {
     pub replanning: Option<(EffectId, u32)>,
     /// Blocked tasks of earlier epochs of this run that no new plan has replaced.
     pub left_blocked: Vec<LeftBlocked>,
+    /// What iterative tasks tried: those of this run, and the active one. The newest 200 of each.
+    pub experiments: Experiments,
     /// Newest first, at most 25: the `events` of runtime-status.json.
     pub feed: VecDeque<FeedItem>,
 }
@@ -371,6 +373,18 @@ pub struct FeedItem {
     pub task_id: String,
     /// One line.
     pub message: String,
+}
+
+impl Active {
+    /// Returns how many iterations there may be; `None` of a task that is not iterative.
+    pub fn max_iterations(&self) -> Option<u32> {
+        // Between two runs only the campaign knows.
+        let task = self.spec.as_deref().or(self.campaign.as_ref().map(|campaign| &*campaign.contract))?;
+        match &task.execution {
+            Execution::Iterative(plan) => Some(plan.max_iterations),
+            Execution::SinglePass => None,
+        }
+    }
 }
 
 impl RunStatus {
