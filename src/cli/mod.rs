@@ -5,6 +5,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod exit;
+mod experiments;
 mod init;
 mod log;
 mod man;
@@ -58,7 +59,7 @@ Example:
 
 const REBUILD_HELP: &str = "\
 The journal is the truth, these files are made from it and may be thrown away. A progress.txt that
-differs is kept as progress.txt.bak.<stamp>. Not during a run.";
+differs is kept as progress.txt.bak.<stamp>, experiments.jsonl likewise. Not during a run.";
 
 const SKILLS_HELP: &str = "\
 A skill is a directory with a SKILL.md that an agent reads when its description fits the work.
@@ -163,7 +164,9 @@ enum Command {
     Stop(sessions::StopArguments),
     /// Show what has happened, event by event
     Log(log::LogArguments),
-    /// Write progress.txt, TASK.md and the status files anew from the journal
+    /// Show what iterative tasks tried, measured, kept and put back, as a table and a chart
+    Experiments(experiments::ExperimentsArguments),
+    /// Write progress.txt, experiments.jsonl, TASK.md and the status files anew from the journal
     #[command(after_help = REBUILD_HELP)]
     Rebuild,
     /// Look at the leftovers of blocked tasks, put them back, or drop them
@@ -280,6 +283,7 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Attach(attach) => sessions::attach(config, &attach),
         Command::Stop(stop) => sessions::stop(config, &stop),
         Command::Log(log) => log::main(&open()?, &log),
+        Command::Experiments(experiments) => experiments::main(&open()?, &experiments),
         Command::Rebuild => rebuild::main(&open()?),
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),
         Command::Demo(demo) => demo::main(&demo),

@@ -279,7 +279,9 @@ impl Engine {
         self.recent_commits.truncate(RECENT_COMMITS);
         let active = self.store.state.active.as_ref().filter(|active| active.task == task.id);
         let failures = active.map(|active| active.failures.clone()).unwrap_or_default();
-        let standing = active.and_then(|active| active.campaign.as_deref()).map(experiment::Standing::of);
+        let series = self.store.state.experiments.of.get(&task.id);
+        let campaign = active.and_then(|active| active.campaign.as_deref());
+        let standing = campaign.map(|campaign| experiment::Standing::of(campaign, series));
         let max_attempts = match &task.execution {
             Execution::Iterative(plan) => plan.max_iterations,
             Execution::SinglePass => self.project.config.run.max_retries,

@@ -12,8 +12,8 @@ use crate::logic::judge::Reference;
 use crate::logic::measure;
 use crate::model::config::ExperimentHistory;
 use crate::model::{
-    Active, Campaign, Candidate, Change, CheckResult, Completion, EffectId, EventKind, Execution, GateReport, Numeric,
-    Outcome, Phase, RelPath, Step, Task, Verdict,
+    Active, Campaign, Candidate, Change, CheckResult, Completion, EffectId, EventKind, Execution, ExperimentRecord,
+    GateReport, Numeric, Outcome, Phase, RelPath, Series, Step, Task, Verdict,
 };
 use crate::prompt;
 use crate::sys;
@@ -22,8 +22,8 @@ use crate::view;
 
 /// How often a metric is taken again to find out whether it is noisy.
 const REPEATS: usize = 2;
-/// Experiments that a prompt can show.
-const SHOWN: usize = 10;
+/// Experiments that a prompt is given; how many of them it shows, `prompt` says.
+const SHOWN: usize = 20;
 
 /// Where an iterative task stands, as prompts tell it.
 pub(super) struct Standing {
@@ -35,14 +35,19 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn of(campaign: &Campaign) -> Self {
-        let skipped = campaign.records.len().saturating_sub(SHOWN).max(1);
+    pub(super) fn of(campaign: &Campaign, series: Option<&Series>) -> Self {
+        let records = series.map_or(&[][..], |series| &series.records);
+        let tried: Vec<&ExperimentRecord> = records.iter().filter(|record| record.iteration > 0).collect();
+        let recent = tried.get(tried.len().saturating_sub(SHOWN)..).unwrap_or_default();
+        let line = |record: &&ExperimentRecord| {
+            view::experiment::line(record, campaign.kept > 0 && record.iteration == campaign.best_iteration)
+        };
         Self {
             iteration: campaign.iterations.saturating_add(1),
             baseline: campaign.baseline,
             best: campaign.best,
             streak: campaign.streak,
-            recent: campaign.records.iter().skip(skipped).map(view::experiment::line).collect(),
+            recent: recent.iter().map(line).collect(),
         }
     }
 

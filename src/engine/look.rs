@@ -6,7 +6,7 @@ use super::project::Project;
 use super::{queue, store};
 use crate::journal::Journal;
 use crate::logic;
-use crate::model::{Event, RunId, State};
+use crate::model::{Event, Experiments, RunId, State};
 use crate::plan::QueueFile;
 use crate::sys;
 
@@ -43,4 +43,16 @@ pub fn state_of(project: &Project, journal: Option<&Journal>, is_running: bool) 
         store::mark_dead(&mut state);
     }
     Ok(state)
+}
+
+/// Returns all that iterative tasks ever tried here, of each task the last series.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn experiments(project: &Project) -> Result<Experiments> {
+    let mut all = Experiments::default();
+    if let Some(journal) = Journal::open_existing(&project.journal())? {
+        journal.read_after(0, &mut |event| logic::series::fold(&mut all, &event, usize::MAX))?;
+    }
+    Ok(all)
 }

@@ -19,6 +19,7 @@ pub mod hold;
 mod import;
 pub mod init;
 mod integrate;
+mod ledger;
 mod live;
 pub mod look;
 pub mod notices;

@@ -19,6 +19,8 @@ use super::{Git, component};
 use crate::model::Change;
 
 const PREFIX: &str = "refs/autodev/experiments/";
+/// How many files a summary names.
+const NAMED: usize = 3;
 
 /// A change in a commit of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub struct Experiment {
     pub changed: Vec<Change>,
     /// What it does not hold.
     pub left_out: Vec<LeftOut>,
-    /// For example `2 files changed, 3 insertions(+), 1 deletion(-)`.
+    /// For example `src/sort.py +3 -1, README.md +1 -0 and 2 more`.
     pub summary: String,
 }
 
@@ -46,9 +48,8 @@ impl Git {
         let saved = self.save(&reference, &request).await?;
         let summary = match &saved.commit {
             Some(commit) => {
-                let args = ["diff", "--shortstat", "--no-ext-diff", "--no-textconv", "--no-renames"];
-                let out = self.cli.ok(Call::new("measure a change", &args).arg(request.base).arg(commit)).await?;
-                String::from_utf8_lossy(&out).trim().to_owned()
+                let args = ["diff", "--numstat", "-z", "--no-ext-diff", "--no-textconv", "--no-renames"];
+                summary(&self.cli.ok(Call::new("measure a change", &args).arg(request.base).arg(commit)).await?)
             }
             None => String::new(),
         };
@@ -101,6 +102,23 @@ impl Git {
         remove_file(&unfinished)?;
         Ok(self.place.code_dir_in(dir))
     }
+}
+
+/// Returns a line about what `git diff --numstat -z` printed: `added <tab> removed <tab> path <0>` for each file, with `-`
+/// instead of the numbers of a binary one.
+fn summary(numstat: &[u8]) -> String {
+    let text = String::from_utf8_lossy(numstat);
+    let files: Vec<String> = text
+        .split('\0')
+        .filter_map(|entry| {
+            let mut parts = entry.splitn(3, '\t');
+            let (added, removed, path) = (parts.next()?, parts.next()?, parts.next()?);
+            let path: String = path.chars().filter(|c| !c.is_control()).collect();
+            Some(if added == "-" { format!("{path} (binary)") } else { format!("{path} +{added} -{removed}") })
+        })
+        .collect();
+    let more = if files.len() > NAMED { format!(" and {} more", files.len() - NAMED) } else { String::new() };
+    files.get(..NAMED).unwrap_or(&files).join(", ") + &more
 }
 
 /// A file beside a prepared tree.
@@ -158,7 +176,7 @@ mod tests {
         let git = repo.open().await;
         repo.write("a", "two\n");
         let made = experiment(&git, &base, &[change(ChangeKind::Modified, "a")]).await;
-        assert_eq!(made.summary, "1 file changed, 1 insertion(+), 1 deletion(-)");
+        assert_eq!(made.summary, "a +1 -1");
         repo.write("a", "three\n");
         assert_eq!(
             experiment(&git, &base, &[change(ChangeKind::Modified, "a")]).await,
@@ -223,5 +241,16 @@ mod tests {
         let tree = repo.temp.join("b");
         assert_eq!(git.prepare_tree(&tree, &commit).await.unwrap(), tree.join("sub/dir"));
         assert!(tree.join("sub/dir/x").exists());
+    }
+
+    #[test]
+    fn a_summary_names_three_files_and_counts_the_rest() {
+        assert_eq!(summary(b"3\t1\tsrc/a b.py\0-\t-\tlogo.png\0"), "src/a b.py +3 -1, logo.png (binary)");
+        assert_eq!(
+            summary(b"1\t0\ta\x001\t0\tb\x001\t0\tc\x001\t0\td\x002\t0\te\0"),
+            "a +1 -0, b +1 -0, c +1 -0 and 2 more"
+        );
+        assert_eq!(summary(b""), "");
+        assert_eq!(summary(b"1\t0\ta\x1b[2J\nb\xff\0"), "a[2Jb\u{fffd} +1 -0");
     }
 }

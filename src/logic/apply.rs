@@ -2,7 +2,7 @@
 
 use chrono::SecondsFormat;
 
-use super::{campaign, feed};
+use super::{campaign, feed, series};
 use crate::model::{
     Active, AttemptReport, Event, EventKind, Failure, Fires, HistoryEntry, Hold, Inquiry, JournalNote, LeftBlocked,
     Parked, Pause, Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status,
@@ -11,6 +11,8 @@ use crate::model::{
 
 /// How many failures the next prompt can show.
 const FAILURES_KEPT: usize = 5;
+/// How many experiments of a task pages and prompts can show.
+const EXPERIMENTS_KEPT: usize = 200;
 /// `changed_files` of a history entry (section 4.2 of the reference's description).
 const HISTORY_FILES: usize = 20;
 
@@ -19,6 +21,7 @@ pub fn apply(state: &mut State, event: &Event) {
     let before = state.active.clone();
     state.seq = event.seq;
     state.run.updated_at = Some(event.at);
+    series::fold(&mut state.experiments, event, EXPERIMENTS_KEPT);
     fold(state, event);
     feed::note(state, event, before.as_deref().or(state.active.clone().as_deref()));
 }
@@ -39,6 +42,8 @@ fn fold(state: &mut State, event: &Event) {
             let is_continued = state.run.exit_code.is_none() && !state.run.id.is_empty();
             if !is_continued {
                 state.left_blocked.clear();
+                let active = state.active.as_ref().map(|active| active.task.clone());
+                state.experiments.of.retain(|task, _| Some(task) == active.as_ref());
             }
             let epoch = if is_continued { state.run.epoch.max(1) } else { 1 };
             state.run = RunState {

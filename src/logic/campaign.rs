@@ -158,7 +158,6 @@ fn begin(run: &mut RunState, active: &mut Active, record: &ExperimentRecord) {
         attempt: None,
         candidate: None,
         revalidation: None,
-        records: vec![record.clone()],
     }));
     active.infra = 0;
     active.phase = Phase::Ready;
@@ -197,7 +196,6 @@ fn end(run: &mut RunState, active: &mut Active, record: &ExperimentRecord) {
         (Step::Leave, _) => campaign.stuck = Some(record.notes.clone()),
         _ => {}
     }
-    campaign.records.push(record.clone());
     run.message = format!("Iteration {} of {}: {}", record.iteration, active.task, record.outcome.as_str());
     record.outcome.as_str().clone_into(&mut run.last_outcome);
     if record.step != Step::Leave && campaign.stuck.is_none() {

@@ -200,7 +200,8 @@ impl Course<'_> {
             || campaign.iterations >= plan.max_iterations
             || campaign.streak >= plan.stop_after_no_improvement;
         if !campaign.is_on_target && campaign.invalid >= plan.stop_after_invalid {
-            let last = campaign.records.iter().rev().find(|record| record.outcome == Outcome::Invalid);
+            let records = state.experiments.of.get(&active.task).map_or(&[][..], |series| &series.records);
+            let last = records.iter().rev().find(|record| record.outcome == Outcome::Invalid);
             let why = last.map_or("", |record| record.notes.as_str());
             return give_up(format!("{} iterations gave no valid result, the last: {why}", campaign.invalid));
         }

@@ -234,7 +234,8 @@ impl Comparison {
         } else if test.below <= look.harm {
             Finding::Regressed
         } else if is_too_small && settings.min_effect > 0.0 {
-            Finding::Unchanged
+            // The whole interval is on the wrong side: that is more than not good enough.
+            if gains.relative(place.interval.1) < 0.0 { Finding::Regressed } else { Finding::Unchanged }
         } else if is_last {
             Finding::Undecided
         } else if patience == Patience::UntilHopeless && !has_trend {
@@ -260,7 +261,8 @@ fn reason(finding: Finding, gains: &Gains, place: Location, p_value: f64, settin
     let word = if estimate < 0.0 { "worse" } else { "better" };
     let mut line = format!("{:.1} % {word} ({from:+.1} to {to:+.1} %), {} pairs", estimate.abs(), gains.values.len());
     let more = match finding {
-        Finding::Improved | Finding::Regressed => write!(line, ", p={p_value:.1e}"),
+        Finding::Improved => write!(line, ", p={p_value:.1e}"),
+        Finding::Regressed => Ok(()),
         Finding::Unchanged if settings.min_effect > 0.0 => {
             write!(line, "; not the {:.1} % that are worth keeping", 100.0 * settings.min_effect)
         }

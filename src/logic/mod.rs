@@ -27,6 +27,7 @@ mod recover;
 pub mod reflect;
 pub mod reply;
 pub mod schedule;
+pub mod series;
 pub mod session;
 pub mod source;
 pub mod stats;

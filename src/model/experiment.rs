@@ -1,9 +1,11 @@
 //! Iterative tasks: what is tried, measured, kept and put back.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Change, EffectId, Outcome, RelPath, Task, Verdict};
+use super::{Change, Direction, EffectId, Outcome, RelPath, Task, TaskId, Verdict};
 
 /// What a comparison of two trees found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -202,6 +204,63 @@ pub struct Campaign {
     pub candidate: Option<Candidate>,
     /// The last word: the best tree against the one the task began with.
     pub revalidation: Option<Compared>,
-    /// All iterations, oldest first; the baseline is the first.
+}
+
+/// What was tried, task by task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Experiments {
+    /// The series of each task. One whose baseline could not be measured has no records.
+    pub of: BTreeMap<TaskId, Series>,
+    /// The task whose baseline or iteration came last.
+    pub current: Option<TaskId>,
+}
+
+/// The experiments of one task against one baseline.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// The task's title.
+    pub title: String,
+    /// The metric's name.
+    pub metric: String,
+    /// Which way is better.
+    pub direction: Option<Direction>,
+    /// The value that ends the task.
+    pub target: Option<f64>,
+    /// How many iterations there may be.
+    pub max_iterations: u32,
+    /// The baseline, then the iterations, oldest first.
     pub records: Vec<ExperimentRecord>,
+    /// The best tree measured against the one the task began with.
+    pub last_word: Option<Compared>,
+    /// How many series of the task there were before: its contract was changed, or it was tried again.
+    pub earlier: u32,
+}
+
+impl Series {
+    /// Returns the metric before the first iteration.
+    pub fn baseline(&self) -> Option<f64> {
+        self.records.first().and_then(|record| record.baseline)
+    }
+
+    /// Returns the iteration that gave the best value kept, and that value; 0 is the baseline.
+    pub fn best(&self) -> Option<(u32, f64)> {
+        let kept = self.records.iter().rev().find(|record| record.step == Step::Keep && record.measured.is_some());
+        let best = kept.or(self.records.first())?;
+        best.measured.map(|value| (best.iteration, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_number_read_back_is_the_number_that_was_measured(one in any::<f64>(), other in any::<f64>()) {
+            prop_assume!(one.is_finite() && other.is_finite());
+            let text = serde_json::to_string(&vec![(one, other)]).unwrap();
+            let back: Vec<(f64, f64)> = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!((back[0].0.to_bits(), back[0].1.to_bits()), (one.to_bits(), other.to_bits()), "{}", text);
+        }
+    }
 }

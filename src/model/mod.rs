@@ -31,7 +31,7 @@ pub use completion::{Completion, Direction, Execution, Iterative, Numeric};
 pub use config::{BackendName, Config, DetachMode};
 pub use effect::{Effect, Pause};
 pub use event::{Event, EventKind, FORMAT_VERSION, RunStart, StatusField};
-pub use experiment::{Campaign, Candidate, Compared, Comparison, ExperimentRecord, Finding, Step};
+pub use experiment::{Campaign, Candidate, Compared, Comparison, ExperimentRecord, Experiments, Finding, Series, Step};
 pub use id::{Digest, EffectId, RunId, TaskId};
 pub use inquiry::{AnswerReport, Inquiry, Placement, Reflection, Replan};
 pub use metric::{CommandChoice, Extract, Guard, Samples, Sampling};

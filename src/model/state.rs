@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttemptReport, Campaign, Change, EffectId, Fires, GateReport, HistoryEntry, Hold, JournalNote, Limit, Pause,
-    Refinement, Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
+    AttemptReport, Campaign, Change, EffectId, Execution, Experiments, Fires, GateReport, HistoryEntry, Hold,
+    JournalNote, Limit, Pause, Refinement, Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -39,6 +39,8 @@ pub struct State {
     pub hold: Option<Hold>,
     /// What is known of the entries of `[schedule].cron`, by their names.
     pub fires: BTreeMap<String, Fires>,
+    /// What iterative tasks tried: those of this run, and the active one. The newest 200 of each.
+    pub experiments: Experiments,
     /// Newest first, at most 25: the `events` of runtime-status.json.
     pub feed: VecDeque<FeedItem>,
 }
@@ -377,6 +379,18 @@ pub struct FeedItem {
     pub task_id: String,
     /// One line.
     pub message: String,
+}
+
+impl Active {
+    /// Returns how many iterations there may be; `None` of a task that is not iterative.
+    pub fn max_iterations(&self) -> Option<u32> {
+        // Between two runs only the campaign knows.
+        let task = self.spec.as_deref().or(self.campaign.as_ref().map(|campaign| &*campaign.contract))?;
+        match &task.execution {
+            Execution::Iterative(plan) => Some(plan.max_iterations),
+            Execution::SinglePass => None,
+        }
+    }
 }
 
 impl RunStatus {

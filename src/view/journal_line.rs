@@ -3,6 +3,7 @@
 //! Many events belong to a task without naming it (the end of an attempt, a commit). [`Lines`] therefore has to see
 //! all events in order, and remembers which task is open.
 
+use super::row::Turn;
 use super::text::{fit, one_line, pad, width};
 use super::{Style, phrase};
 use crate::model::{Event, EventKind, Firing, Step, TaskId};
@@ -12,6 +13,7 @@ use crate::model::{Event, EventKind, Firing, Step, TaskId};
 pub struct Lines {
     style: Style,
     open: Option<TaskId>,
+    turn: Turn,
 }
 
 /// One event for people.
@@ -26,7 +28,7 @@ pub struct JournalLine {
 impl Lines {
     /// Begins before the first event.
     pub fn new(style: Style) -> Self {
-        Self { style, open: None }
+        Self { style, open: None, turn: Turn::default() }
     }
 
     /// Returns the line of the next event. On a terminal it is cut at the edge.
@@ -40,7 +42,8 @@ impl Lines {
             pad(&fit(&id, 16), 10),
             pad(&kind.replace('_', " "), 17)
         );
-        let words = phrase::of(event, &self.style);
+        self.turn = self.turn.after(&event.kind);
+        let words = phrase::of(event, self.turn, &self.style);
         text += &match self.style.columns {
             Some(columns) => fit(&words, columns.saturating_sub(width(&text)).max(20)),
             None => words,

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::row::{self, Counts};
+use super::row::{self, Counts, Turn};
 use super::text::{self, one_line, plural, seconds_between};
 use super::{Names, Style, phrase};
 use crate::model::{
@@ -49,7 +49,8 @@ impl LogLine {
 /// Returns the log lines of an event, oldest first; none when there is nothing to tell. `state` is the state with
 /// the event folded in.
 pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<LogLine> {
-    let words = || phrase::of(event, style);
+    let turn = turn(event, state);
+    let words = || phrase::of(event, turn, style);
     match &event.kind {
         EventKind::RunStarted(start) => banner(start),
         EventKind::RunLost { .. }
@@ -67,7 +68,7 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         EventKind::AttemptStarted { task, attempt, log, backend, .. } => vec![
             LogLine::new(
                 "running",
-                format!("{}: attempt {attempt}/{} with {backend}", task.id, row::max_attempts(state)),
+                format!("{}: {} {attempt}/{} with {backend}", task.id, turn.noun(), row::max_attempts(state)),
             ),
             LogLine::bare(format!("  log: {log}")),
         ],
@@ -86,8 +87,9 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         }
         EventKind::ExperimentEnded { record, .. } => {
             let status = match record.step {
-                Step::Keep => "completed",
-                Step::Revert | Step::Leave => "retry",
+                Step::Keep => "kept",
+                Step::Revert => "reverted",
+                Step::Leave => "warning",
                 Step::Nothing => "info",
             };
             vec![LogLine::new(status, words())]
@@ -186,6 +188,17 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::ScheduleSeen { .. }
         | EventKind::ScheduleFiring { .. }
         | EventKind::Unknown => vec![],
+    }
+}
+
+/// What a turn of the task of this event is called, also when the event is its last.
+fn turn(event: &Event, state: &State) -> Turn {
+    match &event.kind {
+        EventKind::TaskCompleted { task, .. } => match state.task(task) {
+            Some(row) if row.strategy == "iterative" => Turn::Iteration,
+            _ => Turn::Attempt,
+        },
+        _ => Turn::of_active(state),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Made from the event alone; `autodev log`, the run's log and pages share these words. Texts of agents and tasks
 //! are made safe for a terminal. Invariant: never a line break, never empty.
 
+use super::row::Turn;
 use super::text::{one_line, plural, seconds_between, span};
 use super::{Style, experiment};
 use crate::model::{
@@ -13,12 +14,14 @@ use crate::model::{
 /// What ends a pause by hand that has no end of its own.
 pub(super) const RESUME: &str = "`autodev resume`";
 
-/// Returns what happened, on one line, without the task's id where the event does not carry it.
-pub fn of(event: &Event, style: &Style) -> String {
-    one_line(&words(event, style))
+/// Returns what happened, on one line, without the task's id where the event does not carry it. `turn` is what a turn of
+/// the task is called to which the event belongs.
+pub fn of(event: &Event, turn: Turn, style: &Style) -> String {
+    one_line(&words(event, turn, style))
 }
 
-fn words(event: &Event, style: &Style) -> String {
+fn words(event: &Event, turn: Turn, style: &Style) -> String {
+    let noun = turn.after(&event.kind).noun();
     match &event.kind {
         EventKind::RunStarted(start) => {
             let dry = if start.settings.dry_run { ", dry run" } else { "" };
@@ -56,7 +59,7 @@ fn words(event: &Event, style: &Style) -> String {
             format!("{task}: {title}{touched}")
         }
         EventKind::AttemptStarted { task, attempt, backend, .. } => {
-            format!("{}: attempt {attempt} with {backend}", task.id)
+            format!("{}: {noun} {attempt} with {backend}", task.id)
         }
         EventKind::AgentSpawned { pid, .. } => format!("agent runs as process {pid}"),
         EventKind::AgentSaid { said, .. } => said_words(said, style),
@@ -65,13 +68,13 @@ fn words(event: &Event, style: &Style) -> String {
             format!("{what}, {} so far", span(*elapsed_seconds))
         }
         EventKind::AttemptEnded { report, .. } => report_words(report),
-        EventKind::GateStarted { attempt, .. } => format!("checking attempt {attempt}"),
+        EventKind::GateStarted { attempt, .. } => format!("checking {noun} {attempt}"),
         EventKind::GateEnded { report, .. } | EventKind::BaselineEnded { report, .. } => gate_words(report),
         EventKind::GateCancelled { .. } => "checks cut short; they will be made again".to_owned(),
         EventKind::BaselineStarted { task, .. } => format!("{}: measuring before the first change", task.id),
         EventKind::CampaignReset { task, reason } => format!("{task}: its experiments begin anew: {reason}"),
         EventKind::Proposed { iteration, commit, summary, .. } => match commit {
-            Some(commit) => format!("iteration {iteration}: {summary}, kept as {}", short(commit)),
+            Some(commit) => format!("iteration {iteration}: {summary}, saved as {}", short(commit)),
             None => format!("iteration {iteration}: nothing to commit"),
         },
         EventKind::CompareStarted { iteration: 0, .. } => "measuring the result against where it began".to_owned(),
@@ -100,7 +103,7 @@ fn words(event: &Event, style: &Style) -> String {
             let end = pause.end(*until).map(|until| style.time(until));
             let until = style.time(*until);
             match pause {
-                Pause::Retry => format!("next attempt in {seconds}"),
+                Pause::Retry => format!("next {noun} in {seconds}"),
                 Pause::NextTask => format!("next task in {seconds}"),
                 Pause::Limit { reason, is_stated } => {
                     let source = if *is_stated { "as the service says" } else { "it named no time" };
@@ -114,10 +117,13 @@ fn words(event: &Event, style: &Style) -> String {
             }
         }
         EventKind::PauseEnded => "going on".to_owned(),
-        EventKind::CommitStarted { attempt, .. } => format!("committing the work of attempt {attempt}"),
+        EventKind::CommitStarted { attempt, .. } => format!("committing the work of {noun} {attempt}"),
         EventKind::Committed { sha, .. } => format!("committed {}", short(sha)),
         EventKind::CommitSkipped { reason, .. } => format!("no commit: {reason}"),
         EventKind::CommitRefused { check, .. } => format!("the commit was refused: {}", check.details),
+        EventKind::TaskCompleted { task, title, summary, .. } if turn == Turn::Iteration => {
+            format!("{task}: {title}: {summary}")
+        }
         EventKind::TaskCompleted { task, title, attempt, changed, commit, .. } => {
             let commit = commit.as_ref().map(|sha| format!(", commit {}", short(sha))).unwrap_or_default();
             format!("{task}: {title} (attempt {attempt}, {}{commit})", plural(changed.len(), "file"))
@@ -461,7 +467,7 @@ mod tests {
     #[test]
     fn every_event_is_one_line() {
         for event in sample::events() {
-            let line = of(&event, &Style::plain());
+            let line = of(&event, Turn::Attempt, &Style::plain());
             assert!(!line.is_empty() && !line.contains(char::is_control), "{event:?}: {line:?}");
         }
     }
@@ -484,7 +490,7 @@ mod tests {
                 tasks: tasks.iter().map(TaskId::new).collect(),
                 backup: None,
             };
-            of(&event, &Style::plain())
+            of(&event, Turn::Attempt, &Style::plain())
         };
         assert_eq!(planned(&["P0-1"]), "1 task from notes.md is the queue");
         assert_eq!(planned(&["P0-1", "P0-2"]), "2 tasks from notes.md are the queue");
@@ -492,8 +498,18 @@ mod tests {
 
     #[test]
     fn the_words_of_a_night() {
-        let lines: Vec<String> = sample::events().iter().map(|event| of(event, &Style::plain())).collect();
+        let lines: Vec<String> =
+            sample::events().iter().map(|event| of(event, Turn::Attempt, &Style::plain())).collect();
         assert_eq!(lines.join("\n") + "\n", include_str!("snapshots/phrases.txt"));
+    }
+
+    #[test]
+    fn the_turns_of_an_iterative_task_are_iterations() {
+        let words = |kind| of(&sample::event(kind), Turn::Iteration, &Style::plain());
+        let gate = EventKind::GateStarted { effect: crate::model::EffectId::default(), attempt: 3 };
+        assert_eq!(words(gate), "checking iteration 3");
+        let completed = sample::events().into_iter().find(|event| kind(&event.kind) == "task_completed").unwrap();
+        assert_eq!(words(completed.kind), "P0-1: Add greeting: done");
     }
 
     #[test]

@@ -427,13 +427,18 @@ impl Running {
     }
 
     /// Waits for its end, with patience.
-    pub fn wait(mut self) -> Done {
+    pub fn wait(self) -> Done {
+        self.wait_within(PATIENCE)
+    }
+
+    /// Waits for its end, with as much patience as it takes: for what measures time.
+    pub fn wait_within(mut self, patience: Duration) -> Done {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Done { code: code(status), out: slurp(&self.out), err: slurp(&self.err) };
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > patience {
                 self.child.kill().unwrap();
                 panic!("autodev does not end\n--- stdout\n{}\n--- stderr\n{}", slurp(&self.out), slurp(&self.err));
             }

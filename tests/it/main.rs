@@ -6,6 +6,7 @@
 #![expect(unreachable_pub, reason = "the harness is shared with the other test binary")]
 
 mod backends;
+mod campaign;
 mod checks;
 mod cli;
 mod config;

@@ -121,6 +121,15 @@ fn an_effect_that_is_real_but_small_is_not_kept() {
 }
 
 #[test]
+fn what_is_clearly_worse_is_a_regression_also_where_small_effects_do_not_count() {
+    let strict = Settings { min_effect: 0.1, confidence: 0.99, ..plain(Samples::Auto) };
+    let told = decided(next(&strict, &about(1.5, 7), ALPHA));
+    assert_eq!(told.finding, Finding::Regressed);
+    assert!(told.reason.contains("% worse") && told.reason.ends_with("7 pairs"), "{}", told.reason);
+    assert_eq!(decided(next(&strict, &about(0.97, 7), ALPHA)).finding, Finding::Unchanged);
+}
+
+#[test]
 fn a_fixed_number_is_measured_unless_it_could_prove_nothing() {
     let ten = plain(Samples::Fixed(10));
     assert_eq!(next(&ten, &about(0.9, 5), ALPHA), Step::Measure { more: 5 });
