@@ -106,6 +106,16 @@ fn share(direction: Direction, ratio: f64) -> f64 {
 }
 
 impl Gain {
+    /// Returns it in words: `better by 10.0 % (5.0..15.0)`, `worse by 20.0 %`.
+    pub(super) fn words(self) -> String {
+        if self.at < 0.0 {
+            let turned = Self { at: -self.at, interval: self.interval.map(|(low, high)| (-high, -low)) };
+            format!("worse by {turned}")
+        } else {
+            format!("better by {self}")
+        }
+    }
+
     /// Returns it for a column of per cents: `10.0 (5.0..15.0)`.
     pub(super) fn bare(self) -> String {
         let interval = self.interval.map(|(low, high)| format!(" ({}..{})", percent(low), percent(high)));

@@ -12,8 +12,10 @@ pub(super) enum Kind {
     Baseline,
     /// The change was kept.
     Kept,
-    /// It was put back, or there was none.
+    /// It was put back.
     Rejected,
+    /// Nothing was changed.
+    Nothing,
     /// It is left in the tree for a person.
     Left,
     /// It gave no valid result.
@@ -45,7 +47,8 @@ pub(super) fn points(series: &Series) -> Vec<Point<'_>> {
                 (_, _, Step::Keep) => Kind::Kept,
                 (_, Outcome::Invalid, _) => Kind::Invalid,
                 (_, _, Step::Leave) => Kind::Left,
-                (_, _, Step::Revert | Step::Nothing) => Kind::Rejected,
+                (_, _, Step::Revert) => Kind::Rejected,
+                (_, _, Step::Nothing) => Kind::Nothing,
             };
             let value = record.measured.filter(|value| value.is_finite() && kind != Kind::Invalid);
             if kind == Kind::Kept {

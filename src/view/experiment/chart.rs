@@ -109,7 +109,7 @@ fn told(point: &Point<'_>, series: &Series) -> String {
         push(&mut text, format_args!(": {}", general(value)));
     }
     if let Some(gain) = Gain::of(record, series.direction) {
-        push(&mut text, format_args!(", better by {gain}"));
+        push(&mut text, format_args!(", {}", gain.words()));
     }
     push(&mut text, format_args!(", {}", record.step.done()));
     text
@@ -191,6 +191,7 @@ fn shape(svg: &mut String, kind: Kind, x: f64, y: f64) {
         }
         Kind::Kept => push(svg, format_args!("<circle class=\"kept\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\"/>")),
         Kind::Rejected => push(svg, format_args!("<circle class=\"rejected\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\"/>")),
+        Kind::Nothing => push(svg, format_args!("<path class=\"nothing\" d=\"M{:.1} {y:.1}h9\"/>", x - 4.5)),
         Kind::Left => push(svg, format_args!("<path class=\"left\" d=\"M{x:.1} {:.1}l5.5 10h-11z\"/>", y - 6.0)),
         Kind::Invalid => {
             push(svg, format_args!("<path class=\"invalid\" d=\"M{:.1} {:.1}l9 9m0 -9l-9 9\"/>", x - 4.5, y - 4.5));
@@ -205,6 +206,7 @@ fn legend(svg: &mut String, frame: &Frame, points: &[Point<'_>]) {
         (Kind::Baseline, "baseline"),
         (Kind::Kept, "kept"),
         (Kind::Rejected, "put back"),
+        (Kind::Nothing, "no change"),
         (Kind::Left, "left for a person"),
         (Kind::Invalid, "no valid result"),
     ] {
@@ -236,7 +238,7 @@ mod tests {
         for text in [
             "<title id=\"e0-title\">lat over 4 iterations</title>",
             "aria-labelledby=\"e0-title e0-desc\"",
-            "Baseline 100. Best 90 in iteration 2. Target 80. Iteration 1 regressed: 120, better by -20.0 %, reverted.",
+            "Baseline 100. Best 90 in iteration 2. Target 80. Iteration 1 regressed: 120, worse by 20.0 %, reverted.",
             "<title>Iteration 2 improved: 90, better by 10.0 % (5.0..15.0), kept</title>",
             "<title>Iteration 3 invalid, reverted</title>",
             ">target 80</text>",
