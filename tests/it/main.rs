@@ -17,6 +17,7 @@ mod docs;
 mod doctor;
 mod epochs;
 mod execution;
+mod experiments;
 mod git;
 #[expect(dead_code, reason = "the harness serves two test programs, each uses a part of it")]
 mod harness;
