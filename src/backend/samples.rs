@@ -86,7 +86,8 @@ pub(super) fn config() -> Config {
             "rate_limit_patterns": []},
         "git": {"auto_commit": true, "commit_message_template": "", "on_block": "salvage"},
         "env_errors": {"halt_patterns": []},
-        "detach": {"tmux_session_prefix": "autodev"}
+        "detach": {"tmux_session_prefix": "autodev"},
+        "schedule": {"windows": [], "cron": [], "catch_up_seconds": 86400}
     });
     let mut config: Config = serde_json::from_value(value).unwrap();
     config.source = "/project/autodev.toml".into();
