@@ -33,6 +33,9 @@ pub(super) fn resolve(config: &mut Config, source: &Path) {
             *path = absolute(base, path);
         }
     }
+    for path in &mut config.watch.dirs {
+        *path = absolute(base, path);
+    }
     for path in &mut config.snapshot.watch_dirs {
         *path = absolute(&config.project.code_dir, path);
     }

@@ -2,7 +2,7 @@
 
 use chrono::SecondsFormat;
 
-use super::feed;
+use super::{feed, watch};
 use crate::model::{
     Active, AttemptReport, Event, EventKind, Failure, HistoryEntry, Inquiry, JournalNote, LeftBlocked, Parked, Pause,
     Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status, TaskId, TaskState,
@@ -17,6 +17,7 @@ const HISTORY_FILES: usize = 20;
 /// Folds one event into the state.
 pub fn apply(state: &mut State, event: &Event) {
     let before = state.active.clone();
+    watch::fold::fold(state, event);
     state.seq = event.seq;
     state.run.updated_at = Some(event.at);
     fold(state, event);
@@ -147,7 +148,12 @@ fn fold(state: &mut State, event: &Event) {
                 state.left_blocked.clear();
             }
         }
-        EventKind::QueueEditUndone { .. }
+        EventKind::WatchStarted { .. }
+        | EventKind::PlansTaking { .. }
+        | EventKind::PlanTaken { .. }
+        | EventKind::PlanWithdrawn { .. }
+        | EventKind::PlanFailed { .. }
+        | EventKind::QueueEditUndone { .. }
         | EventKind::QueueBroken { .. }
         | EventKind::Note { .. }
         | EventKind::Unknown => {}

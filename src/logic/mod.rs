@@ -11,6 +11,7 @@ pub mod contract;
 #[cfg(test)]
 mod course;
 mod decide;
+pub mod depend;
 mod feed;
 pub mod front_matter;
 pub mod health;
@@ -25,6 +26,7 @@ pub mod reflect;
 pub mod reply;
 pub mod source;
 pub mod stats;
+pub mod watch;
 pub mod words;
 
 pub use apply::{apply, replay};

@@ -20,6 +20,7 @@ mod said;
 mod settings;
 mod state;
 mod task;
+mod watch;
 
 pub use attempt::{AttemptReport, EnvProblem, Limit, ProcessEnd};
 pub use check::{CheckResult, Evidence, GateReport, Outcome, Verdict};
@@ -34,6 +35,7 @@ pub use path::{Change, ChangeKind, RelPath};
 pub use refinement::{RefinedChecks, Refinement};
 pub use said::{AgentError, ErrorClass, Final, Said, Usage};
 pub use settings::{BlockAction, Limits, ReflectionLimits, Settings};
-pub use state::{Active, Phase, RunState, RunStatus, State, TaskState};
+pub use state::{Active, Approved, Phase, RunState, RunStatus, State, TaskState};
 pub use state::{Failure, FeedItem, LeftBlocked, Parked, Unsaved};
 pub use task::{CommandSpec, HistoryEntry, JournalNote, Queue, Status, Task, Verification};
+pub use watch::{PlanChange, PlanRecord, PlanStanding, PlanTask, PlanUpdate};

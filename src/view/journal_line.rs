@@ -103,6 +103,11 @@ impl Lines {
             | EventKind::ReplanStarted { .. }
             | EventKind::Replanned { .. }
             | EventKind::Planned { .. }
+            | EventKind::WatchStarted { .. }
+            | EventKind::PlansTaking { .. }
+            | EventKind::PlanTaken { .. }
+            | EventKind::PlanWithdrawn { .. }
+            | EventKind::PlanFailed { .. }
             | EventKind::StopRequested { .. }
             | EventKind::EnvProblemFound { .. }
             | EventKind::Note { .. }
@@ -119,6 +124,7 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         EventKind::TaskBlocked { .. } => Some("blocked"),
         EventKind::AttemptFailed { .. } => Some("retry"),
         EventKind::EnvProblemFound { .. } | EventKind::QueueBroken { .. } => Some("env_error"),
+        EventKind::PlanFailed { .. } => Some("warning"),
         EventKind::RunLost { .. } | EventKind::StopRequested { .. } | EventKind::QueueEditUndone { .. } => {
             Some("warning")
         }
@@ -144,6 +150,10 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         | EventKind::ReplanStarted { .. }
         | EventKind::Replanned { .. }
         | EventKind::Planned { .. }
+        | EventKind::WatchStarted { .. }
+        | EventKind::PlansTaking { .. }
+        | EventKind::PlanTaken { .. }
+        | EventKind::PlanWithdrawn { .. }
         | EventKind::Paused { .. }
         | EventKind::PauseEnded
         | EventKind::CommitStarted { .. }

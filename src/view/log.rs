@@ -86,6 +86,7 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             let text = if failed.is_empty() { words() } else { phrase::gate_counts(report) };
             std::iter::once(LogLine::new(status, text)).chain(failed).collect()
         }
+        EventKind::PlanFailed { .. } => vec![LogLine::new("warning", words())],
         // `plan` says it itself; a run beside it is told.
         EventKind::Planned { .. } if !state.run.status.is_active() => vec![],
         EventKind::GateCancelled { .. }
@@ -95,6 +96,9 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::StatusSet { .. }
         | EventKind::Reflected { .. }
         | EventKind::EpochEnded { .. }
+        | EventKind::WatchStarted { .. }
+        | EventKind::PlanTaken { .. }
+        | EventKind::PlanWithdrawn { .. }
         | EventKind::Planned { .. } => vec![LogLine::new("info", words())],
         EventKind::AskEnded { report, .. } => {
             let status = if report.is_ok && report.changed.is_empty() { "info" } else { "warning" };
@@ -145,6 +149,7 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         // The line before or after says it already, or only a program cares.
         EventKind::QueueSaving { .. }
         | EventKind::QueueSaved
+        | EventKind::PlansTaking { .. }
         | EventKind::AgentSpawned { .. }
         | EventKind::PauseEnded
         | EventKind::CommitStarted { .. }

@@ -12,6 +12,7 @@ pub mod json;
 pub mod log;
 mod names;
 pub mod phrase;
+mod plan_words;
 pub mod progress;
 pub mod row;
 #[cfg(test)]

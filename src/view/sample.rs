@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::model::{
     Active, AgentError, AnswerReport, AttemptReport, BlockAction, Change, ChangeKind, CheckResult, Completion,
     Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution, Failure, FeedItem, Final,
-    GateReport, Inquiry, Iterative, Limit, Limits, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd, Refinement,
+    GateReport, Inquiry, Iterative, Limit, Limits, Numeric, Outcome, Pause, Phase, Placement, PlanChange, PlanStanding,
+    ProcessEnd, Refinement,
     Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings, State, Status,
     StatusField, Task, TaskId, TaskState, Usage, Verdict,
 };
@@ -59,6 +60,7 @@ pub(crate) fn task_state(id: &str, title: &str) -> TaskState {
         completion_kind: "boolean".into(),
         completion_name: "gate".into(),
         completion_target: "all_checks_pass".into(),
+        depends_on: Vec::new(),
     }
 }
 
@@ -345,6 +347,13 @@ pub(crate) fn events() -> Vec<Event> {
         tasks: vec![id()],
         backup: backup.map(Into::into),
     };
+    let withdrawn = |standing, twin_of: Option<&str>| EventKind::PlanWithdrawn {
+        plan: "ai-docs/login.md".into(),
+        standing,
+        withdrawn: vec![id()],
+        left: vec![],
+        twin_of: twin_of.map(Into::into),
+    };
     let note = |level: &str| EventKind::Note { level: level.into(), text: "runs as root\nreally".into() };
     let kinds = vec![
         EventKind::RunStarted(Box::new(start.clone())),
@@ -498,6 +507,33 @@ pub(crate) fn events() -> Vec<Event> {
         replanned(Replan::Failed { reason: "the answer holds no JSON".into() }),
         planned(Placement::Replaced, Some("task.json.bak.20261120T112910Z")),
         planned(Placement::Appended, None),
+        EventKind::WatchStarted { pid: 4301, dirs: vec!["ai-docs".into()], is_polling: true },
+        EventKind::PlansTaking {
+            changes: vec![PlanChange {
+                plan: "ai-docs/login.md".into(),
+                added: vec![id()],
+                withdrawn: vec![TaskId::new("P1-1"), TaskId::new("P1-2")],
+                ..PlanChange::default()
+            }],
+        },
+        EventKind::PlanTaken {
+            plan: "ai-docs/login.md".into(),
+            digest: "0123456789abcdef".into(),
+            added: vec![id()],
+            updated: vec![],
+            withdrawn: vec![TaskId::new("P1-1"), TaskId::new("P1-2")],
+            notes: vec!["line 3: nothing proves it".into()],
+        },
+        withdrawn(PlanStanding::Withdrawn, None),
+        withdrawn(PlanStanding::Draft, None),
+        withdrawn(PlanStanding::Twin, Some("ai-docs/other.md")),
+        EventKind::PlanFailed {
+            plan: "ai-docs/login.md".into(),
+            digest: "0123456789abcdef".into(),
+            reason: "line 2: budget: expected an amount such as 2.50".into(),
+            waits_for: vec![],
+            retry_at: None,
+        },
         set(true, false),
         set(false, true),
         set(false, false),
