@@ -212,7 +212,7 @@ impl Engine {
             return Err(failure);
         }
         let now = self.tree.scan()?;
-        let changed: Vec<RelPath> = before.diff(&now).into_iter().map(|change| change.path).collect();
+        let changed = self.tree.changes(before, &now);
         let failed = ended.code != 0;
         let is_touched = !changed.is_empty() || (failed && self.tree.is_touched_since(log_made)?);
         let config = &self.project.config;

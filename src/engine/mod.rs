@@ -32,6 +32,7 @@ pub mod skills;
 pub mod store;
 pub mod tree;
 mod verify;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 

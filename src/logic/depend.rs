@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{State, Status, TaskId, TaskState};
+use crate::model::{PlanRecord, State, Status, TaskId, TaskState};
 
 /// How a dependency on all tasks of a plan begins.
 pub const PLAN: &str = "plan:";
@@ -33,7 +33,7 @@ pub fn unknown(state: &State, most: usize) -> Vec<(TaskId, String)> {
     for task in state.tasks.iter().filter(|task| is_pending(&task.status)) {
         for need in &task.depends_on {
             let is_known = match need.strip_prefix(PLAN) {
-                Some(path) => state.plans.contains_key(path),
+                Some(path) => plan(state, path).is_some(),
                 None => state.index.contains_key(&TaskId::new(need)),
             };
             if found.len() < most && !is_known && seen.insert(need.as_str()) {
@@ -80,10 +80,15 @@ fn waits_for(state: &State, at: usize) -> Vec<usize> {
 
 /// Returns the tasks behind a dependency that are not done.
 fn open<'a>(state: &'a State, need: &str) -> impl Iterator<Item = &'a TaskState> {
-    let plan = need.strip_prefix(PLAN).and_then(|path| state.plans.get(path));
+    let plan = need.strip_prefix(PLAN).and_then(|path| plan(state, path));
     let of_plan = plan.into_iter().flat_map(|plan| &plan.tasks).map(|task| &task.id);
     let single = if need.starts_with(PLAN) { None } else { state.task(&TaskId::new(need)) };
     of_plan.filter_map(|id| state.task(id)).chain(single).filter(|task| !task.status.passes)
+}
+
+/// Returns a plan, also under a name that it had before.
+fn plan<'a>(state: &'a State, path: &str) -> Option<&'a PlanRecord> {
+    state.plans.get(path).or_else(|| state.plans.get(state.plan_moves.get(path)?))
 }
 
 fn is_pending(status: &Status) -> bool {
@@ -95,7 +100,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::model::{PlanRecord, PlanTask};
+    use crate::model::PlanTask;
 
     /// Each `id` or `id>need,need`, followed by `+` when done and `!` when blocked.
     fn state(tasks: &[&str]) -> State {
@@ -130,6 +135,7 @@ mod tests {
     fn a_plan_is_done_when_all_its_tasks_are() {
         let of_plan = |tasks: &[&str]| {
             let mut state = state(tasks);
+            state.plan_moves.insert("old.md".into(), "x.md".into());
             let task = |id: &str| PlanTask { id: TaskId::new(id), ..PlanTask::default() };
             let record = PlanRecord { tasks: vec![task("b"), task("c"), task("left the queue")], ..PlanRecord::default() };
             state.plans.insert("x.md".into(), record);
@@ -139,6 +145,7 @@ mod tests {
         assert_eq!(of_plan(&["a>plan:x.md", "b+", "c+"]), Some("a".into()));
         assert_eq!(of_plan(&["a>plan:x.md", "b!", "c+"]), None);
         assert_eq!(of_plan(&["a>plan:other.md"]), Some("a".into()));
+        assert_eq!(of_plan(&["a>plan:old.md", "b!", "c+"]), None, "under the name it had");
     }
 
     #[test]

@@ -39,12 +39,16 @@ pub struct State {
     pub plans: BTreeMap<String, PlanRecord>,
     /// Which plan a task came from.
     pub plan_of: BTreeMap<TaskId, String>,
+    /// Where a plan is now that was known by another name.
+    pub plan_moves: BTreeMap<String, String>,
     /// What plans are changing in the queue, by plan, while a write is in flight.
     pub taking: BTreeMap<String, PlanChange>,
     /// Whether a queue that was read since the write began has tasks of it.
     pub taken_seen: bool,
     /// What plans have changed in the queue, and an agent may hence not be blamed for.
     pub approved: Approved,
+    /// When the last attempt began, and when it ended; `None` while it goes on.
+    pub agent_span: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
     /// Newest first, at most 25: the `events` of runtime-status.json.
     pub feed: VecDeque<FeedItem>,
 }

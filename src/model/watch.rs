@@ -45,7 +45,7 @@ pub struct PlanRecord {
     pub branch: Option<String>,
     /// Why it failed.
     pub reason: String,
-    /// Names of plans that it waits for and that nobody knows yet.
+    /// Names of plans that it waits for: nobody knows them, or they wait for this one.
     pub waits_for: Vec<String>,
     /// When it is worth to try again without a change.
     pub retry_at: Option<DateTime<Utc>>,
@@ -103,6 +103,9 @@ pub struct PlanChange {
     /// The key under which this content was known before the file was renamed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_from: Option<String>,
+    /// The key of the plan that has the same content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin_of: Option<String>,
     /// What a person should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -71,8 +71,7 @@ impl QueueFile {
     }
 
     fn view(&self, id: &TaskId) -> Option<&Task> {
-        let at = self.position(id).ok().and_then(|entry| self.task_at(entry))?;
-        self.queue.tasks.get(at)
+        self.task(id)
     }
 
     /// Puts entries of another queue back, each behind the task it followed there.

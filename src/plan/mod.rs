@@ -29,6 +29,7 @@ mod queue_file;
 pub mod refill;
 mod refine;
 mod scan;
+pub mod revise;
 pub mod source;
 mod task_json;
 mod verification;

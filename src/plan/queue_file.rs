@@ -80,6 +80,12 @@ impl QueueFile {
         self.stamp.is_some() && Stamp::of(&self.path).ok() == self.stamp
     }
 
+    /// Returns the task with this id.
+    pub fn task(&self, id: &TaskId) -> Option<&crate::model::Task> {
+        let at = self.index.get(id).and_then(|entry| self.task_at(*entry))?;
+        self.queue.tasks.get(at)
+    }
+
     /// Makes [`QueueFile::is_current`] false until the file is read again.
     pub fn outdate(&mut self) {
         self.stamp = None;

@@ -178,7 +178,7 @@ fn put_doc(task: &mut Object, doc: &str) {
 }
 
 /// The ids and titles that are taken.
-pub(super) struct Names {
+struct Names {
     ids: HashSet<String>,
     /// Folded, with the id of the task that has it.
     titles: HashMap<String, String>,
@@ -187,7 +187,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn of(file: &QueueFile, proposal: &Proposal) -> Self {
+    fn of(file: &QueueFile, proposal: &Proposal) -> Self {
         let tasks = &file.queue.tasks;
         let text = |task: &Map<String, Value>, key: &str| {
             task.get(key)
@@ -254,7 +254,7 @@ impl QueueFile {
         self.queue.tasks.push(task);
     }
 
-    fn ensure_tasks(&mut self) {
+    pub(super) fn ensure_tasks(&mut self) {
         if !self.members.iter().any(|member| member.content == Content::Tasks) {
             self.members.push(Member { key: "tasks".to_owned(), content: Content::Tasks });
         }

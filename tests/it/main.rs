@@ -32,3 +32,4 @@ mod skills;
 mod task;
 mod tidy;
 mod tutorial;
+mod watch;

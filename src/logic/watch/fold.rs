@@ -25,7 +25,11 @@ pub(in crate::logic) fn fold(state: &mut State, event: &Event) {
             let added: BTreeSet<&TaskId> = state.taking.values().flat_map(|change| &change.added).collect();
             state.taken_seen |= changed.iter().any(|task| added.contains(&task.id));
         }
+        EventKind::AttemptStarted { .. } => state.agent_span = Some((event.at, None)),
         EventKind::AttemptEnded { report, .. } => {
+            if let Some((_, end)) = &mut state.agent_span {
+                *end = Some(event.at);
+            }
             if let Some(task) = state.active.as_ref().map(|active| active.task.clone()) {
                 spend(state, &task, report.usage);
             }
@@ -54,6 +58,11 @@ fn begin(state: &mut State, changes: &[PlanChange]) {
 fn settle(state: &mut State, change: PlanChange) {
     let before = change.moved_from.as_ref().unwrap_or(&change.plan);
     let mut record = state.plans.remove(before).unwrap_or_default();
+    state.plan_moves.remove(&change.plan);
+    if let Some(before) = &change.moved_from {
+        state.plan_moves.values_mut().filter(|now| *now == before).for_each(|now| now.clone_from(&change.plan));
+        state.plan_moves.insert(before.clone(), change.plan.clone());
+    }
     for id in record.tasks.iter().map(|task| &task.id).chain(&change.withdrawn) {
         state.plan_of.remove(id);
     }

@@ -10,6 +10,7 @@ pub mod contract;
 pub mod diff;
 pub(in crate::logic) mod fold;
 pub mod name;
+pub mod needs;
 pub mod order;
 pub mod settle;
 
@@ -47,28 +48,36 @@ pub struct Seen<'a> {
     pub has_notice: bool,
 }
 
-/// Says what is known about contents: the plans that had each of them.
-pub fn by_digest(plans: &BTreeMap<String, PlanRecord>) -> BTreeMap<&str, Vec<&str>> {
-    let mut known: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (plan, record) in plans {
-        // Occasions repeat a content on purpose, and a failure says nothing about another file.
-        let counts = matches!(record.standing, PlanStanding::Taken | PlanStanding::Withdrawn);
-        if counts && name::occasion(plan).is_none() {
-            known.entry(record.digest.as_str()).or_default().push(plan);
-        }
-    }
-    known
+/// The plans by their content, for many questions about it.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    plans: BTreeMap<String, Vec<String>>,
 }
 
-/// Says what a plan file means. `known` is [`by_digest`] of the plans; `is_there` says whether a plan's file exists now.
+impl Contents {
+    /// Sorts the plans that were taken once by their content.
+    pub fn of(plans: &BTreeMap<String, PlanRecord>) -> Self {
+        let mut contents = Self::default();
+        for (plan, record) in plans {
+            // Occasions repeat a content on purpose, and a failure says nothing about another file.
+            let counts = matches!(record.standing, PlanStanding::Taken | PlanStanding::Withdrawn);
+            if counts && name::occasion(plan).is_none() {
+                contents.plans.entry(record.digest.clone()).or_default().push(plan.clone());
+            }
+        }
+        contents
+    }
+}
+
+/// Says what a plan file means. `known` are the contents of these plans; `is_there` says whether a plan's file exists now.
 pub fn meaning<'a>(
     plans: &'a BTreeMap<String, PlanRecord>,
-    known: &BTreeMap<&'a str, Vec<&'a str>>,
+    known: &'a Contents,
     seen: Seen<'_>,
     is_there: impl Fn(&str) -> bool,
     now: DateTime<Utc>,
 ) -> Meaning<'a> {
-    let others = || known.get(seen.digest).into_iter().flatten().copied().filter(|other| *other != seen.plan);
+    let others = || known.plans.get(seen.digest).into_iter().flatten().map(String::as_str).filter(|other| *other != seen.plan);
     let taken = |other: &&str| plans.get(*other).is_some_and(|record| record.standing == PlanStanding::Taken);
     let twin = || others().find(|other| taken(other) && is_there(other));
     let record = plans.get(seen.plan);
@@ -123,7 +132,7 @@ mod tests {
 
     fn told(plans: &BTreeMap<String, PlanRecord>, plan: &str, digest: &str, there: &[&str]) -> String {
         let seen = Seen { plan, digest, has_notice: true };
-        format!("{:?}", meaning(plans, &by_digest(plans), seen, |other| there.contains(&other), DateTime::UNIX_EPOCH))
+        format!("{:?}", meaning(plans, &Contents::of(plans), seen, |other| there.contains(&other), DateTime::UNIX_EPOCH))
     }
 
     #[test]
@@ -160,7 +169,7 @@ mod tests {
         let mut known = plans(&[("a.md", "1", PlanStanding::Failed), ("base.md", "2", PlanStanding::Taken)]);
         let again = |known: &BTreeMap<String, PlanRecord>, has_notice, now: &str| {
             let seen = Seen { plan: "a.md", digest: "1", has_notice };
-            meaning(known, &by_digest(known), seen, |_| true, now.parse().unwrap()) == Meaning::Again
+            meaning(known, &Contents::of(known), seen, |_| true, now.parse().unwrap()) == Meaning::Again
         };
         assert!(!again(&known, true, "2026-01-01T00:00:00Z"));
         assert!(again(&known, false, "2026-01-01T00:00:00Z"), "somebody has deleted the notice");
