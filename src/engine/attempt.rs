@@ -10,11 +10,11 @@ use anyhow::{Context, Result};
 use chrono::Local;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::{Engine, Worker};
 use super::ear::{Ear, create_log};
 use super::live::Live;
 use super::project::free_stem;
 use super::queue::Suspect;
+use super::{Engine, Worker};
 use crate::backend::{Patterns, Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion};
 use crate::model::{

@@ -238,7 +238,9 @@ impl Engine {
         let unknown = depend::unknown(state, TOLD);
         let mut warnings: Vec<String> = unknown
             .into_iter()
-            .map(|(task, need)| format!("{task}: depends on {need}, which is not in the queue; it does not wait for it"))
+            .map(|(task, need)| {
+                format!("{task}: depends on {need}, which is not in the queue; it does not wait for it")
+            })
             .collect();
         if let Some(circle) = depend::circle(state) {
             let ids: Vec<&str> = circle.iter().map(TaskId::as_str).collect();

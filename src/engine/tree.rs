@@ -18,7 +18,7 @@ pub struct Tree {
     own: Vec<RelPath>,
     code_dir: PathBuf,
     /// Which files are plans, and what exists once a watcher has looked for some.
-    plans: (Scope, PathBuf),
+    plans: Box<(Scope, PathBuf)>,
     /// The manifest loaded last, by name: a task asks for the same base again and again.
     loaded: Option<(String, Arc<Manifest>)>,
 }
@@ -35,7 +35,7 @@ impl Tree {
         let scanner = Scanner::open(&config.snapshot.watch_dirs, rules, &project.index())?;
         let inside = |path: &PathBuf| path.strip_prefix(code_dir).ok().map(RelPath::from);
         let own = project.own_paths().iter().filter_map(inside).collect();
-        let plans = (Scope::new(project)?, project.watch_lock());
+        let plans = Box::new((Scope::new(project)?, project.watch_lock()));
         Ok(Self { scanner, dir: project.snapshots(), own, code_dir: code_dir.clone(), plans, loaded: None })
     }
 
@@ -127,7 +127,7 @@ impl Tree {
     /// Returns what differs between two manifests, without the plans of a watched project: they are dropped and edited while
     /// agents work, and are nobody's work.
     pub fn changes(&self, before: &Manifest, now: &Manifest) -> Vec<RelPath> {
-        let (scope, marker) = &self.plans;
+        let (scope, marker) = &*self.plans;
         let changed = before.diff(now).into_iter().map(|change| change.path);
         if !marker.exists() {
             return changed.collect();

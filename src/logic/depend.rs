@@ -137,7 +137,8 @@ mod tests {
             let mut state = state(tasks);
             state.plan_moves.insert("old.md".into(), "x.md".into());
             let task = |id: &str| PlanTask { id: TaskId::new(id), ..PlanTask::default() };
-            let record = PlanRecord { tasks: vec![task("b"), task("c"), task("left the queue")], ..PlanRecord::default() };
+            let record =
+                PlanRecord { tasks: vec![task("b"), task("c"), task("left the queue")], ..PlanRecord::default() };
             state.plans.insert("x.md".into(), record);
             next(&state).map(|task| task.id.to_string())
         };
@@ -150,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_circle_is_told_in_its_order() {
-        let ids = |tasks: &[&str]| circle(&state(tasks)).map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let ids =
+            |tasks: &[&str]| circle(&state(tasks)).map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(ids(&["a", "b>a", "c>a,b"]), None);
         assert_eq!(ids(&["a>b", "b!"]), None);
         assert_eq!(ids(&["x>a", "a>b", "b>c", "c>a"]), Some(vec!["a".into(), "b".into(), "c".into()]));

@@ -66,8 +66,8 @@ impl QueueFile {
     /// [`QueueError::UnknownTask`].
     pub fn contract_digest(&self, id: &TaskId) -> Result<String, QueueError> {
         let task = self.task_value(id)?;
-        let contract: Vec<&Value> = CONTRACT.iter().map(|key| task.get(key).unwrap_or(&Value::Null)).collect();
-        Ok(Digest(sys::hash::bytes(Value::from_iter(contract.into_iter().cloned()).to_string().as_bytes())).to_string())
+        let contract: Value = CONTRACT.iter().map(|key| task.get(key).cloned().unwrap_or_default()).collect();
+        Ok(Digest(sys::hash::bytes(contract.to_string().as_bytes())).to_string())
     }
 
     fn view(&self, id: &TaskId) -> Option<&Task> {
@@ -167,7 +167,10 @@ mod tests {
             contracts: [(TaskId::new("A"), contract), (TaskId::new("C"), "other".to_owned())].into(),
         };
         assert_eq!(file.defend(&trusted, &approved).unwrap(), []);
-        let mut file = queue(&format!("{A},{B},{}", C.replace("\"c\"}", "\"c\", \"verification\": {\"path_patterns\": [\"*\"]}}")));
+        let mut file = queue(&format!(
+            "{A},{B},{}",
+            C.replace("\"c\"}", "\"c\", \"verification\": {\"path_patterns\": [\"*\"]}}")
+        ));
         assert_eq!(file.defend(&trusted, &approved).unwrap(), [PutBack::Contract(TaskId::new("C"))], "not as approved");
     }
 

@@ -163,8 +163,7 @@ fn fill(mut file: QueueFile, proposal: &Proposal, wish: &Wish<'_>, taken: Taken)
 fn follow(task: &mut Object, renamed: &HashMap<String, String>) {
     let needs = task_json::read(task, &mut Vec::new()).depends_on;
     if needs.iter().any(|need| renamed.contains_key(need)) {
-        let needs: Vec<String> =
-            needs.into_iter().map(|need| renamed.get(&need).cloned().unwrap_or(need)).collect();
+        let needs: Vec<String> = needs.into_iter().map(|need| renamed.get(&need).cloned().unwrap_or(need)).collect();
         task.set("depends_on", Json::texts(&needs));
     }
 }

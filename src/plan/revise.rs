@@ -117,8 +117,7 @@ impl QueueFile {
         }
         for (id, fields) in &revision.updated {
             self.set_fields(id, fields)?;
-            let gone: Vec<&String> =
-                fields.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key).collect();
+            let gone: Vec<&String> = fields.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key).collect();
             if !gone.is_empty() {
                 self.drop_fields(id, &gone)?;
             }

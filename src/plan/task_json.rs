@@ -70,7 +70,7 @@ fn backend<'a>(object: &'a Object, reader: &mut Reader<'a, '_>) -> Option<Backen
     let known = BackendName::ALL.into_iter().find(|known| known.as_str() == name);
     if known.is_none() {
         let names = BackendName::ALL.map(BackendName::as_str).join(", ");
-        reader.below(Step::Key("backend"), |reader| reader.complain(&format!("expected one of {names}")));
+        reader.below(Step::Key("backend"), |reader| reader.complain(format!("expected one of {names}")));
     }
     known
 }

@@ -52,7 +52,12 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
     let words = || phrase::of(event, style);
     match &event.kind {
         EventKind::RunStarted(start) => banner(start),
-        EventKind::RunLost { .. } | EventKind::QueueEditUndone { .. } | EventKind::QueueBroken { .. } => {
+        EventKind::RunLost { .. }
+        | EventKind::QueueEditUndone { .. }
+        | EventKind::QueueBroken { .. }
+        | EventKind::PlanFailed { .. }
+        | EventKind::CommitRefused { .. }
+        | EventKind::StopRequested { .. } => {
             vec![LogLine::new("warning", words())]
         }
         EventKind::QueueSeen { order, .. } => match order {
@@ -86,7 +91,6 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             let text = if failed.is_empty() { words() } else { phrase::gate_counts(report) };
             std::iter::once(LogLine::new(status, text)).chain(failed).collect()
         }
-        EventKind::PlanFailed { .. } => vec![LogLine::new("warning", words())],
         // `plan` says it itself; a run beside it is told.
         EventKind::Planned { .. } if !state.run.status.is_active() => vec![],
         EventKind::GateCancelled { .. }
@@ -125,7 +129,6 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
                 vec![LogLine::new("waiting", words())]
             }
         },
-        EventKind::CommitRefused { .. } | EventKind::StopRequested { .. } => vec![LogLine::new("warning", words())],
         EventKind::TaskCompleted { .. } => vec![LogLine::new("completed", words())],
         EventKind::Salvaged { reference, left_alone, reason, .. } => {
             let is_clean = left_alone.is_empty() && (reference.is_some() || reason.is_empty());

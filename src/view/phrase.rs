@@ -3,8 +3,8 @@
 //! Made from the event alone; `autodev log`, the run's log and pages share these words. Texts of agents and tasks
 //! are made safe for a terminal. Invariant: never a line break, never empty.
 
-use super::{Style, plan_words};
 use super::text::{one_line, plural, seconds_between, span};
+use super::{Style, plan_words};
 use crate::model::{
     AgentError, AnswerReport, AttemptReport, Event, EventKind, GateReport, Inquiry, Pause, Placement, ProcessEnd,
     Reflection, RelPath, Replan, Said, Status, StatusField, Verdict,

@@ -18,8 +18,8 @@ pub(super) fn taken(
         .map(|(ids, word)| format!("{} {word}", plural(ids.len(), "task")))
         .collect();
     let what = if parts.is_empty() { "nothing to change in the queue".to_owned() } else { parts.join(", ") };
-    let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
-    format!("{plan}: {what}{notes}")
+    let parts: Vec<&str> = std::iter::once(what.as_str()).chain(notes.iter().map(String::as_str)).collect();
+    format!("{plan}: {}", parts.join("; "))
 }
 
 /// Returns why a plan is no longer worked on, and what that did.

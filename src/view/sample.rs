@@ -8,9 +8,8 @@ use crate::model::{
     Active, AgentError, AnswerReport, AttemptReport, BlockAction, Change, ChangeKind, CheckResult, Completion,
     Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution, Failure, FeedItem, Final,
     GateReport, Inquiry, Iterative, Limit, Limits, Numeric, Outcome, Pause, Phase, Placement, PlanChange, PlanStanding,
-    ProcessEnd, Refinement,
-    Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings, State, Status,
-    StatusField, Task, TaskId, TaskState, Usage, Verdict,
+    ProcessEnd, Refinement, Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings,
+    State, Status, StatusField, Task, TaskId, TaskState, Usage, Verdict,
 };
 
 /// Every status a run can have.

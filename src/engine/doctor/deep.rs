@@ -41,7 +41,8 @@ pub(super) async fn ask(found: &Found, version: Option<backend::Version>, cwd: &
         let why = "nobody says which agent a run would use; name one with --backend".to_owned();
         return deep(BackendName::Claude, &Deep::NotAsked { why });
     };
-    let asked = question(found, config, backend::backend(name), version, cwd, stop).await;
+    // The future is large; it belongs on the heap.
+    let asked = Box::pin(question(found, config, backend::backend(name), version, cwd, stop)).await;
     let facts = match asked {
         Ok(asked) => Deep::Asked(Box::new(asked)),
         Err(why) => Deep::NotAsked { why },

@@ -56,8 +56,10 @@ pub(super) async fn ask(
             let retry_at = retry_at(project, &error);
             let why = reasons.join("; ");
             let again = retry_at.map(|at| format!("\n\nIt is tried again by itself after {}.", sys::clock::local(at)));
-            let reason =
-                format!("It has to be planned by a model ({why}), and that failed:\n\n{error:#}{}", again.unwrap_or_default());
+            let reason = format!(
+                "It has to be planned by a model ({why}), and that failed:\n\n{error:#}{}",
+                again.unwrap_or_default()
+            );
             Ok(Err(Unanswered { reason, retry_at }))
         }
     }

@@ -23,7 +23,8 @@ use crate::plan::revise::{Naming, Revision};
 use crate::sys;
 
 /// The members of a task that are its plan's; the others are a person's or the runner's.
-const OF_PLAN: [&str; 8] = ["title", "description", "steps", "docs", "output", "verification", "completion", "execution"];
+const OF_PLAN: [&str; 8] =
+    ["title", "description", "steps", "docs", "output", "verification", "completion", "execution"];
 /// How exactly the clock of a file system and ours agree: its ticks are some milliseconds, some have whole seconds.
 const CLOCKS: TimeDelta = TimeDelta::seconds(2);
 
@@ -69,7 +70,7 @@ pub(super) fn make(project: &Project, state: &State, file: &QueueFile, candidate
         if let Some(candidate) = by_plan.get(plan.as_str())
             && let Offer::Tasks(content) = &candidate.offer
         {
-            maker.take(candidate, content, needs)?;
+            maker.take(candidate, content, &needs)?;
         }
     }
     Ok(draft)
@@ -155,10 +156,10 @@ impl Maker<'_> {
         });
     }
 
-    fn take(&mut self, candidate: &Candidate, content: &Content, needs: needs::Needs) -> Result<()> {
+    fn take(&mut self, candidate: &Candidate, content: &Content, needs: &needs::Needs) -> Result<()> {
         let record = self.record(candidate);
         let fates: Vec<Fate> = record.tasks.iter().map(|task| self.fate(&task.id)).collect();
-        let extras = Extras::new(content, &needs);
+        let extras = Extras::new(content, needs);
         let digests: Vec<String> = content.items.iter().map(|item| extras.digest(item)).collect();
         let wanted: Vec<Wanted<'_>> = content
             .items
@@ -272,20 +273,17 @@ impl Maker<'_> {
         at >= began - CLOCKS && at <= end + CLOCKS
     }
 
-    fn add(
-        &mut self,
-        candidate: &Candidate,
-        item: &Item,
-        id: &TaskId,
-        extras: &Extras,
-        ids: &BTreeMap<&str, TaskId>,
-    ) {
+    fn add(&mut self, candidate: &Candidate, item: &Item, id: &TaskId, extras: &Extras, ids: &BTreeMap<&str, TaskId>) {
         let mut task = item.task.clone();
         task.insert("id".to_owned(), json!(id));
         task.insert("title".to_owned(), json!(self.naming.title(&item.title, id)));
         task.insert("source".to_owned(), source(candidate, item));
         for (key, value) in extras.members(item, ids) {
-            if value.is_null() { task.remove(key) } else { task.insert(key.to_owned(), value) };
+            if value.is_null() {
+                task.remove(key)
+            } else {
+                task.insert(key.to_owned(), value)
+            };
         }
         self.draft.revision.added.push(task);
     }

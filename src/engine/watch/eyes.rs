@@ -163,11 +163,8 @@ fn matters(event: &notify::Result<Event>, dirs: &[PathBuf], file: Option<&Path>)
     if event.need_rescan() || event.paths.is_empty() {
         return true;
     }
-    let is_read = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-        EventKind::Access(_) => true,
-        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => false,
-    };
+    let is_written = event.kind == EventKind::Access(AccessKind::Close(AccessMode::Write));
+    let is_read = event.kind.is_access() && !is_written;
     let is_here = |path: &PathBuf| dirs.iter().any(|dir| path.starts_with(dir)) || file == Some(path.as_path());
     !is_read && event.paths.iter().any(is_here)
 }
@@ -187,9 +184,8 @@ mod tests {
         let file = dir.path().join("task.json");
         let mut eyes = Eyes::open(WatchMode::Native, std::slice::from_ref(&docs), Some(&file)).unwrap();
         assert!(!eyes.is_polling() && !eyes.is_blind());
-        let woken = async |eyes: &Eyes, seconds| {
-            tokio::time::timeout(Duration::from_secs(seconds), eyes.woken()).await.is_ok()
-        };
+        let woken =
+            async |eyes: &Eyes, seconds| tokio::time::timeout(Duration::from_secs(seconds), eyes.woken()).await.is_ok();
         fs::write(docs.join("a.md"), "x").unwrap();
         assert!(woken(&eyes, 30).await);
         fs::write(&file, "{}").unwrap();

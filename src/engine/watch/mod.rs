@@ -57,8 +57,7 @@ pub async fn watch(projects: Vec<Project>, options: WatchOptions, tell: Tell) ->
     for project in projects {
         let name = project.config.project.name.clone();
         let all = Rc::clone(&tell);
-        let own: Tell =
-            if is_alone { all } else { Rc::new(move |line: &str| all(&format!("{name}: {line}"))) };
+        let own: Tell = if is_alone { all } else { Rc::new(move |line: &str| all(&format!("{name}: {line}"))) };
         let (stop, said) = (stop.clone(), Rc::clone(&own));
         let work = async move {
             let mut watcher = Watcher::open(project, options, stop, own, is_alone)?;

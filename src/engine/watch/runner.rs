@@ -97,8 +97,7 @@ impl Runner {
 
 /// The task that would come next, by what task.json says now.
 fn next(state: &State, file: &QueueFile) -> Option<crate::model::TaskId> {
-    let mut now =
-        State { plans: state.plans.clone(), plan_moves: state.plan_moves.clone(), ..State::default() };
+    let mut now = State { plans: state.plans.clone(), plan_moves: state.plan_moves.clone(), ..State::default() };
     if let Some(kind) = queue::difference(file.queue(), &now) {
         let event = Event { seq: 1, at: sys::clock::now(), run: RunId::default(), kind };
         crate::logic::apply(&mut now, &event);

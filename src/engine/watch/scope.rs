@@ -234,8 +234,18 @@ mod tests {
         fs::create_dir_all(docs.join("node_modules")).unwrap();
         fs::create_dir_all(docs.join("dir.md")).unwrap();
         for name in [
-            "a.md", "sub/b.md", "README.md", "sub/README.md", "a.error.md", ".a.md", "#a.md", "a.md~", "a.txt",
-            ".a.md.swp", "sub/.git/c.md", "node_modules/d.md",
+            "a.md",
+            "sub/b.md",
+            "README.md",
+            "sub/README.md",
+            "a.error.md",
+            ".a.md",
+            "#a.md",
+            "a.md~",
+            "a.txt",
+            ".a.md.swp",
+            "sub/.git/c.md",
+            "node_modules/d.md",
         ] {
             fs::write(docs.join(name), "x").unwrap();
         }
@@ -249,7 +259,9 @@ mod tests {
         assert!(look.troubles.is_empty() && look.missing.is_empty() && look.read == [docs.clone()]);
         assert!(scope.owns(&docs.join("a.error.md")) && scope.owns(&docs.join("sub/b.md")));
         assert!(!scope.owns(&docs.join("a.txt")) && !scope.owns(&dir.path().join("a.md")));
-        assert!(scope.covers("ai-docs/gone.md") && !scope.covers("other/gone.md") && !scope.covers("ai-docs/a.md#night"));
+        assert!(
+            scope.covers("ai-docs/gone.md") && !scope.covers("other/gone.md") && !scope.covers("ai-docs/a.md#night")
+        );
     }
 
     #[test]

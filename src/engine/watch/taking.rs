@@ -23,7 +23,7 @@ use crate::sys::killpoint;
 use crate::sys::lock::FileLock;
 
 /// How long another process may take with its plans. Writing a queue of ten thousand tasks takes some seconds.
-const TURN: Duration = Duration::from_secs(120);
+const TURN: Duration = Duration::from_mins(2);
 /// How often plans are put in anew on top of what somebody else has written meanwhile; a run writes all the time.
 const TRIES: u32 = 50;
 

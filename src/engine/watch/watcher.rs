@@ -32,8 +32,11 @@ use crate::view::{self, Style};
 
 /// A plan is text that people read; what is larger is none.
 const PLAN_LIMIT: u64 = 4 << 20;
-/// Plans that are taken in one write. The queue is written as a whole, so few large steps cost less than many small ones.
+/// The most plans that are taken in one write.
 const BATCH: usize = 2_000;
+/// How long plans are read before those that were read are taken, at least. The queue is written as a whole, so few large
+/// steps cost less than many small ones; but what is not written yet is read again after a kill.
+const READING: Duration = Duration::from_millis(250);
 /// Two looks are never nearer than this, however many reports come.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// After something that autodev itself could not do (a broken task.json, a full disk).
@@ -80,6 +83,8 @@ pub(super) struct Watcher {
     begun: Instant,
     /// Not before this moment are plans taken, unless nothing else is coming.
     pause: Duration,
+    /// How long the last taking took.
+    cost: Duration,
     complaints: BTreeSet<String>,
     /// Plans that failed and beside which nothing could be written: its absence is no reason to try again.
     unsaid: BTreeSet<String>,
@@ -138,6 +143,7 @@ impl Watcher {
             run_code: 0,
             begun: Instant::now(),
             pause: Duration::ZERO,
+            cost: Duration::ZERO,
             complaints: BTreeSet::new(),
             unsaid: BTreeSet::new(),
             _lock: lock,
@@ -245,14 +251,14 @@ impl Watcher {
         }
         let gone: Vec<String> = settled.gone.into_iter().filter(|plan| is_readable(plan)).collect();
         let there: Vec<String> = settled.there.into_iter().map(|(plan, _)| plan).collect();
-        let candidates = self.candidates(&look, &there, &gone, &mut round)?;
+        let candidates = self.candidates(&look, &there, &gone, &mut round);
         if !candidates.is_empty() {
             let began = self.now();
-            let is_full = candidates.len() >= BATCH;
             let has_changed = self.take(candidates)?;
             let ended = self.now();
-            self.pause = ended + (ended - began);
-            if has_changed || is_full {
+            self.cost = ended.saturating_sub(began);
+            self.pause = ended + self.cost;
+            if has_changed {
                 // What was left over for lack of room, or waits for what has just come.
                 round.is_busy = true;
                 round.next = Some(ended);
@@ -272,29 +278,26 @@ impl Watcher {
     }
 
     /// Finds out what follows from the files that have settled.
-    fn candidates(
-        &mut self,
-        look: &Look,
-        there: &[String],
-        gone: &[String],
-        round: &mut Round,
-    ) -> Result<Vec<Candidate>> {
+    fn candidates(&mut self, look: &Look, there: &[String], gone: &[String], round: &mut Round) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = Vec::new();
         let mut reader: Option<Reader> = None;
         let mut moved: BTreeSet<String> = BTreeSet::new();
         let mut contents: BTreeSet<String> = BTreeSet::new();
         let known_contents = Contents::of(&self.store.state.plans);
         let is_gone: BTreeSet<&str> = gone.iter().map(String::as_str).collect();
+        // Reading may take as long as writing did.
+        let enough = self.now() + READING.max(self.cost);
         // A plan that is known and a new copy of it may come at once: the known one is the plan.
         let is_new = |plan: &&String| !self.store.state.plans.contains_key(*plan);
         let (new, old): (Vec<&String>, Vec<&String>) = there.iter().partition(is_new);
         for plan in old.into_iter().chain(new) {
-            if candidates.len() >= BATCH {
+            if candidates.len() >= BATCH || (!candidates.is_empty() && self.now() >= enough) {
                 round.is_busy = true;
+                round.next = Some(self.now());
                 break;
             }
             let Some(place) = look.plans.get(plan) else { continue };
-            let Some((known, text)) = self.content(plan, place)? else { continue };
+            let Some((known, text)) = self.content(plan, place) else { continue };
             if known.is_blank || self.is_asked(plan, &known.digest) {
                 continue;
             }
@@ -368,16 +371,16 @@ impl Watcher {
                 });
             }
         }
-        Ok(candidates)
+        candidates
     }
 
     /// Returns what is known about a file's content, and its text when it had to be read. `None` when it is changing.
-    fn content(&mut self, plan: &str, place: &Place) -> Result<Option<(Known, Option<Text>)>> {
+    fn content(&mut self, plan: &str, place: &Place) -> Option<(Known, Option<Text>)> {
         if let Some(known) = self.known.get(plan).filter(|known| known.stamp == place.stamp) {
-            return Ok(Some((known.clone(), None)));
+            return Some((known.clone(), None));
         }
         let (text, bytes) = match read_text(place) {
-            Ok(None) => return Ok(None),
+            Ok(None) => return None,
             Ok(Some(Text::Read(text))) => {
                 let bytes = text.clone().into_bytes();
                 (Text::Read(text), bytes)
@@ -388,17 +391,10 @@ impl Watcher {
         let digest = Digest(sys::hash::bytes(&bytes)).to_string();
         let known = Known { stamp: place.stamp, digest, is_blank };
         self.known.insert(plan.to_owned(), known.clone());
-        Ok(Some((known, Some(text))))
+        Some((known, Some(text)))
     }
 
-    fn meaning(
-        &self,
-        plan: &str,
-        place: &Place,
-        known: &Known,
-        contents: &Contents,
-        is_gone: &BTreeSet<&str>,
-    ) -> Said {
+    fn meaning(&self, plan: &str, place: &Place, known: &Known, contents: &Contents, is_gone: &BTreeSet<&str>) -> Said {
         let plans = &self.store.state.plans;
         let record = plans.get(plan);
         // The usual case, without building anything.
@@ -453,9 +449,7 @@ impl Watcher {
     /// When the next plan that failed is worth another try.
     fn retry_at(&self) -> Option<Duration> {
         let plans = self.store.state.plans.iter();
-        let failed = plans.filter(|(plan, record)| {
-            record.standing == PlanStanding::Failed && self.scope.covers(plan)
-        });
+        let failed = plans.filter(|(plan, record)| record.standing == PlanStanding::Failed && self.scope.covers(plan));
         let at: DateTime<Utc> = failed.filter_map(|(_, record)| record.retry_at).min()?;
         // The wall clock may jump: look again at least every minute.
         let left = (at - sys::clock::now()).clamp(TimeDelta::milliseconds(100), TimeDelta::minutes(1));
@@ -515,7 +509,7 @@ impl Watcher {
         let longest = if looks { often } else { Duration::from_secs(config.rescan_seconds) };
         let now = self.now();
         let until = next.unwrap_or(now + longest).min(now + longest).max(now + SHORTEST);
-        let nap = tokio::time::sleep(until - now);
+        let nap = tokio::time::sleep(until.saturating_sub(now));
         // Each branch may be dropped and asked again: nothing is lost by that.
         tokio::select! {
             () = nap => {}

@@ -195,7 +195,9 @@ mod tests {
 
     #[test]
     fn only_made_up_ids_are_places() {
-        for (own, is) in [("P1-1", true), ("P12-34aa", true), ("T1", false), ("P1", false), ("P-1", false), ("P1-", false)] {
+        for (own, is) in
+            [("P1-1", true), ("P12-34aa", true), ("T1", false), ("P1", false), ("P-1", false), ("P1-", false)]
+        {
             assert_eq!(is_place(own), is, "{own}");
         }
     }
@@ -226,8 +228,8 @@ mod tests {
             let count = kept.len();
             kept.dedup();
             prop_assert_eq!(kept.len(), count, "no old task twice");
-            for at in 0..olds.len() {
-                prop_assert!(kept.contains(&at) || fates[at] == Absent);
+            for (at, fate) in fates.iter().enumerate() {
+                prop_assert!(kept.contains(&at) || *fate == Absent);
             }
             prop_assert!(diff.withdrawn.iter().all(|at| fates[*at] == Waiting));
             for step in &diff.steps {

@@ -77,7 +77,8 @@ pub fn meaning<'a>(
     is_there: impl Fn(&str) -> bool,
     now: DateTime<Utc>,
 ) -> Meaning<'a> {
-    let others = || known.plans.get(seen.digest).into_iter().flatten().map(String::as_str).filter(|other| *other != seen.plan);
+    let others =
+        || known.plans.get(seen.digest).into_iter().flatten().map(String::as_str).filter(|other| *other != seen.plan);
     let taken = |other: &&str| plans.get(*other).is_some_and(|record| record.standing == PlanStanding::Taken);
     let twin = || others().find(|other| taken(other) && is_there(other));
     let record = plans.get(seen.plan);
@@ -132,7 +133,10 @@ mod tests {
 
     fn told(plans: &BTreeMap<String, PlanRecord>, plan: &str, digest: &str, there: &[&str]) -> String {
         let seen = Seen { plan, digest, has_notice: true };
-        format!("{:?}", meaning(plans, &Contents::of(plans), seen, |other| there.contains(&other), DateTime::UNIX_EPOCH))
+        format!(
+            "{:?}",
+            meaning(plans, &Contents::of(plans), seen, |other| there.contains(&other), DateTime::UNIX_EPOCH)
+        )
     }
 
     #[test]

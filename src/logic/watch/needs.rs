@@ -196,7 +196,10 @@ mod tests {
             .order
             .into_iter()
             .map(|(plan, needs)| format!("{plan}>{}", [needs.plans, needs.tasks].concat().join(",")));
-        (order.collect(), resolved.failures.into_iter().map(|(plan, unmet)| format!("{plan}: {}", unmet.reason)).collect())
+        (
+            order.collect(),
+            resolved.failures.into_iter().map(|(plan, unmet)| format!("{plan}: {}", unmet.reason)).collect(),
+        )
     }
 
     #[test]
@@ -211,14 +214,20 @@ mod tests {
         let (order, failures) = told(&[], &["a.md>b", "b.md>gone", "c.md"]);
         assert_eq!(order, ["c.md>"]);
         assert_eq!(failures.len(), 2);
-        assert!(failures[0].starts_with("a.md: depends_on names `b`") && failures[1].contains("`gone`"), "{failures:?}");
+        assert!(
+            failures[0].starts_with("a.md: depends_on names `b`") && failures[1].contains("`gone`"),
+            "{failures:?}"
+        );
     }
 
     #[test]
     fn circles_are_told_also_through_plans_that_were_taken() {
         let (order, failures) = told(&[], &["a.md>b", "b.md>a", "c.md>c"]);
         assert!(order.is_empty());
-        assert!(failures[0].contains("a.md: plans depend on each other in a circle: a.md -> b.md -> a.md"), "{failures:?}");
+        assert!(
+            failures[0].contains("a.md: plans depend on each other in a circle: a.md -> b.md -> a.md"),
+            "{failures:?}"
+        );
         assert!(failures[2].contains("c.md -> c.md"), "{failures:?}");
         let (order, failures) = told(&[("old.md", &["a.md"])], &["a.md>old"]);
         assert!(order.is_empty() && failures[0].contains("a.md -> old.md -> a.md"), "{failures:?}");

@@ -130,7 +130,10 @@ pub(super) fn register<T>(
     registry.live.push(Live { no, pid, start, marker });
     drop(registry);
     guard::note_started(pid, start);
-    Ok((child, Tree { no, pid, start, known: HashMap::from([(pid, start)]), groups: HashSet::new(), is_settled: false }))
+    Ok((
+        child,
+        Tree { no, pid, start, known: HashMap::from([(pid, start)]), groups: HashSet::new(), is_settled: false },
+    ))
 }
 
 /// `AUTODEV_RUN_ID=value`, as it stands in an environment.
