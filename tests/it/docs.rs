@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::harness::Project;
 use crate::tidy::FLOORS;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "examples/README.md",
@@ -22,6 +22,7 @@ const PAGES: [&str; 9] = [
     "docs/measuring.md",
     "docs/replay-format.md",
     "docs/tutorial.md",
+    "docs/watching.md",
 ];
 
 fn path(name: &str) -> PathBuf {

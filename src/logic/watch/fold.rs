@@ -90,3 +90,114 @@ fn spend(state: &mut State, task: &TaskId, usage: Usage) {
         record.spent += cost;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::apply;
+    use crate::model::{PlanTask, RunId, TaskState};
+
+    fn play(state: &mut State, kinds: Vec<EventKind>) {
+        for kind in kinds {
+            let event =
+                Event { seq: state.seq + 1, at: "2026-11-20T11:29:10Z".parse().unwrap(), run: RunId::new("r"), kind };
+            apply(state, &event);
+        }
+    }
+
+    fn change(plan: &str, tasks: &[&str]) -> PlanChange {
+        let task = |id: &&str| PlanTask { id: TaskId::new(id), ..PlanTask::default() };
+        PlanChange {
+            plan: plan.into(),
+            digest: format!("digest of {plan}"),
+            tasks: tasks.iter().map(task).collect(),
+            added: tasks.iter().map(TaskId::new).collect(),
+            ..PlanChange::default()
+        }
+    }
+
+    fn taking(changes: Vec<PlanChange>) -> EventKind {
+        EventKind::PlansTaking { changes }
+    }
+
+    fn taken(plan: &str) -> EventKind {
+        EventKind::PlanTaken {
+            plan: plan.into(),
+            digest: String::new(),
+            added: vec![],
+            updated: vec![],
+            withdrawn: vec![],
+            notes: vec![],
+        }
+    }
+
+    #[test]
+    fn a_plan_counts_as_taken_only_when_the_queue_was_written() {
+        let mut state = State::default();
+        play(&mut state, vec![taking(vec![change("a.md", &["a"]), change("b.md", &["b"])])]);
+        assert!(state.plans.is_empty() && state.taking.len() == 2);
+        play(&mut state, vec![taken("a.md")]);
+        assert_eq!((state.plans.len(), state.taking.len()), (1, 1));
+        assert_eq!(state.plan_of[&TaskId::new("a")], "a.md");
+        // The next writer begins anew with what was not finished.
+        play(&mut state, vec![taking(vec![change("c.md", &[])])]);
+        assert_eq!(state.taking.keys().collect::<Vec<_>>(), ["c.md"]);
+    }
+
+    #[test]
+    fn a_queue_that_was_seen_with_the_new_tasks_was_written() {
+        let mut state = State::default();
+        let seen = |id: &str| EventKind::QueueSeen {
+            project: String::new(),
+            order: Some(vec![TaskId::new(id)]),
+            changed: vec![TaskState { id: TaskId::new(id), ..TaskState::default() }],
+        };
+        play(&mut state, vec![taking(vec![change("a.md", &["a"])]), seen("other")]);
+        assert!(!state.taken_seen);
+        play(&mut state, vec![seen("a")]);
+        assert!(state.taken_seen);
+        play(&mut state, vec![taking(vec![change("b.md", &["b"])])]);
+        assert!(!state.taken_seen);
+    }
+
+    #[test]
+    fn a_renamed_plan_is_found_under_both_names() {
+        let mut state = State::default();
+        play(&mut state, vec![taking(vec![change("a.md", &["a"])]), taken("a.md")]);
+        for (from, to) in [("a.md", "b.md"), ("b.md", "c.md")] {
+            let moved = PlanChange { moved_from: Some(from.into()), added: vec![], ..change(to, &["a"]) };
+            play(&mut state, vec![taking(vec![moved]), taken(to)]);
+        }
+        assert_eq!(state.plans.keys().collect::<Vec<_>>(), ["c.md"]);
+        assert_eq!((state.plan_moves["a.md"].as_str(), state.plan_moves["b.md"].as_str()), ("c.md", "c.md"));
+        assert_eq!(state.plan_of[&TaskId::new("a")], "c.md");
+    }
+
+    #[test]
+    fn what_plans_change_is_nobody_elses_doing() {
+        let mut state = State::default();
+        let update = crate::model::PlanUpdate { id: TaskId::new("u"), contract: "c".into() };
+        let edited = PlanChange { updated: vec![update], withdrawn: vec![TaskId::new("w")], ..change("a.md", &["a"]) };
+        play(&mut state, vec![taking(vec![edited])]);
+        assert!(state.approved.withdrawn.contains(&TaskId::new("w")));
+        assert_eq!(state.approved.contracts[&TaskId::new("u")], "c");
+        play(&mut state, vec![taking(vec![change("a.md", &["w", "u"])])]);
+        assert!(state.approved.withdrawn.is_empty() && state.approved.contracts.is_empty(), "they are new tasks");
+    }
+
+    #[test]
+    fn a_failure_leaves_the_tasks_of_the_plan() {
+        let mut state = State::default();
+        play(&mut state, vec![taking(vec![change("a.md", &["a"])]), taken("a.md")]);
+        let failed = EventKind::PlanFailed {
+            plan: "a.md".into(),
+            digest: "new".into(),
+            reason: "no".into(),
+            waits_for: vec![],
+            retry_at: None,
+        };
+        play(&mut state, vec![failed]);
+        let record = &state.plans["a.md"];
+        assert_eq!((record.standing, record.tasks.len(), record.reason.as_str()), (PlanStanding::Failed, 1, "no"));
+    }
+}
