@@ -38,6 +38,7 @@
 //! - [`git`]: commits of exactly a task's files, bases to return to, salvage of leftovers.
 //! - [`journal`]: the events on disk.
 //! - [`skill`]: skills: reading, recommending, checking and linking them.
+//! - [`notify`]: what each service wants of a notice: form, markup, limits.
 //! - [`detect`]: how a project is built, tested and linted, by what its files say.
 //! - [`view`]: files, pages and lines for people and programs. Pure.
 //!
@@ -62,6 +63,7 @@ pub mod detect;
 pub mod gate;
 pub mod git;
 pub mod journal;
+pub mod notify;
 pub mod plan;
 pub mod prompt;
 pub mod scaffold;

@@ -84,9 +84,11 @@ pub(super) fn config() -> Config {
         "snapshot": {"watch_dirs": [], "ignore_dirs": [], "ignore_path_globs": [], "include_path_globs": []},
         "circuit_breaker": {"no_progress_threshold": 3, "repeated_error_threshold": 3, "rate_limit_cooldown": 300,
             "rate_limit_patterns": []},
-        "git": {"auto_commit": true, "commit_message_template": "", "on_block": "salvage"},
+        "git": {"auto_commit": true, "commit_message_template": "", "on_block": "salvage", "experiment_history": "clean"},
         "env_errors": {"halt_patterns": []},
-        "detach": {"tmux_session_prefix": "autodev"}
+        "detach": {"mode": "auto", "tmux_session_prefix": "autodev"},
+        "schedule": {"windows": [], "cron": [], "catch_up_seconds": 86400},
+        "notify": {"dashboard_url": "", "timeout_seconds": 10, "channels": []}
     });
     let mut config: Config = serde_json::from_value(value).unwrap();
     config.source = "/project/autodev.toml".into();

@@ -10,18 +10,25 @@ use crate::plan::QueueError;
 
 use super::screen;
 
-/// Turns the end of a command into an exit code; an error is printed with what to do next.
-pub(super) fn code(result: anyhow::Result<i32>) -> ExitCode {
+/// Returns the exit code of a command.
+pub(super) fn number(result: &anyhow::Result<i32>) -> i32 {
     match result {
-        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
-        Err(error) => {
-            screen::note(&text(&error));
-            ExitCode::from(if error.is::<Interrupted>() { 130 } else { 1 })
-        }
+        Ok(code) => *code,
+        Err(error) if error.is::<Interrupted>() => 130,
+        Err(_) => 1,
     }
 }
 
-fn text(error: &anyhow::Error) -> String {
+/// Turns the end of a command into an exit code; an error is printed with what to do next.
+pub(super) fn code(result: &anyhow::Result<i32>) -> ExitCode {
+    if let Err(error) = result {
+        screen::note(&text(error));
+    }
+    ExitCode::from(u8::try_from(number(result)).unwrap_or(1))
+}
+
+/// Returns what is printed about an error.
+pub(super) fn text(error: &anyhow::Error) -> String {
     let kind = if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
         "Configuration error"
     } else if error.chain().any(<dyn std::error::Error>::is::<QueueError>) {

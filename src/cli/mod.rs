@@ -5,15 +5,21 @@ mod completions;
 mod demo;
 mod doctor;
 mod exit;
+mod experiments;
 mod init;
 mod log;
 mod man;
+mod notify;
+mod pause;
 mod plan;
 mod rebuild;
 mod run;
 mod salvage;
 mod scan;
+mod schedule;
 mod screen;
+mod service;
+mod sessions;
 mod skills;
 mod source;
 mod status;
@@ -54,7 +60,7 @@ Example:
 
 const REBUILD_HELP: &str = "\
 The journal is the truth, these files are made from it and may be thrown away. A progress.txt that
-differs is kept as progress.txt.bak.<stamp>. Not during a run.";
+differs is kept as progress.txt.bak.<stamp>, experiments.jsonl likewise. Not during a run.";
 
 const SKILLS_HELP: &str = "\
 A skill is a directory with a SKILL.md that an agent reads when its description fits the work.
@@ -79,6 +85,18 @@ back and tries again; these commands are for looking at it and for taking it ove
 Examples:
   autodev salvage list
   autodev salvage show P0-2       as a diff";
+
+const SERVICE_HELP: &str = "\
+Examples:
+  autodev service install     now, and after every reboot
+  autodev service status
+  autodev service uninstall";
+const NOTIFY_HELP: &str = "\
+Channels are [[notify.channels]] tables of autodev.toml: desktop, webhook, slack, discord,
+telegram, ntfy or email, each with the events it is told.
+
+Example:
+  autodev notify test";
 
 /// Runs coding agents unattended in a project and calls work done only when it has proved it.
 #[derive(Debug, Parser)]
@@ -135,9 +153,23 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let no attempt begin until `autodev resume`, or until a time
+    Pause(pause::PauseArguments),
+    /// End a pause by hand; runs that wait go on
+    Resume(pause::ResumeArguments),
+    /// Show when agents may work and which plan comes when, or queue the plans that are due
+    Schedule(schedule::ScheduleArguments),
+    /// List the detached sessions of this user, of all projects: what they do, how they ended
+    List(sessions::ListArguments),
+    /// Look at a detached session: its tmux terminal, or what it prints
+    Attach(sessions::AttachArguments),
+    /// Stop a detached session: it ends its agent and keeps the work
+    Stop(sessions::StopArguments),
     /// Show what has happened, event by event
     Log(log::LogArguments),
-    /// Write progress.txt, TASK.md and the status files anew from the journal
+    /// Show what iterative tasks tried, measured, kept and put back, as a table and a chart
+    Experiments(experiments::ExperimentsArguments),
+    /// Write progress.txt, experiments.jsonl, TASK.md and the status files anew from the journal
     #[command(after_help = REBUILD_HELP)]
     Rebuild,
     /// Look at the leftovers of blocked tasks, put them back, or drop them
@@ -159,10 +191,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Try the channels that tell people what happens while they are away
+    #[command(arg_required_else_help = false, after_help = NOTIFY_HELP)]
+    Notify {
+        #[command(subcommand)]
+        command: Option<notify::NotifyCommand>,
+    },
     /// Show how this project is built, tested and linted, by what its files say; starts nothing
     Checks(checks::ChecksArguments),
     /// Look at everything a run needs: settings, queue, repository, agents, machine
     Doctor(doctor::DoctorArguments),
+    /// Let the service manager of this machine run autodev for this project
+    #[command(arg_required_else_help = false, after_help = SERVICE_HELP)]
+    Service {
+        #[command(subcommand)]
+        command: Option<service::ServiceCommand>,
+    },
     /// Set up a small project and play a recorded agent in it: no account, no network
     Demo(demo::DemoArguments),
     /// Print what makes a shell complete the commands and options of autodev
@@ -183,6 +227,12 @@ enum InternalCommand {
         #[arg(long, default_value_t = 1.0)]
         speed: f64,
     },
+    /// The beginning of a detached session (started by autodev itself)
+    #[command(name = crate::engine::detach::COMMAND, hide = true)]
+    Session {
+        /// What it is to become
+        ticket: PathBuf,
+    },
     /// One timed snapshot of the project, as JSON (for benches/measure.py)
     #[command(name = "__scan", hide = true)]
     Scan,
@@ -192,7 +242,8 @@ enum InternalCommand {
 pub fn main() -> ExitCode {
     let arguments = Arguments::<AnyCommand>::parse();
     let result = dispatch(arguments);
-    exit::code(result)
+    sessions::note_end(&result);
+    exit::code(&result)
 }
 
 fn dispatch(arguments: Arguments<AnyCommand>) -> anyhow::Result<i32> {
@@ -200,6 +251,9 @@ fn dispatch(arguments: Arguments<AnyCommand>) -> anyhow::Result<i32> {
     match arguments.command {
         None => Ok(help(None)),
         Some(AnyCommand::Public(command)) => perform(command, config),
+        Some(AnyCommand::Internal(InternalCommand::Session { ticket })) => {
+            crate::engine::detach::enter(&ticket).map(|never| match never {})
+        }
         Some(AnyCommand::Internal(InternalCommand::Scan)) => scan::main(&open(config)?),
         Some(AnyCommand::Internal(InternalCommand::Replay { session, speed })) => {
             let dir = std::env::current_dir()?;
@@ -215,6 +269,9 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Task { command: None } => Ok(help(Some("task"))),
         Command::Salvage { command: None } => Ok(help(Some("salvage"))),
         Command::Skills { command: None } => Ok(help(Some("skills"))),
+        Command::Service { command: None } => Ok(help(Some("service"))),
+        Command::Service { command: Some(command) } => service::main(&open()?, &command),
+        Command::Notify { command: None } => Ok(help(Some("notify"))),
         Command::Init(init) => init::main(&init),
         Command::Plan(arguments) => plan::plan(open()?, &arguments),
         Command::Spec(arguments) => plan::spec(open()?, &arguments),
@@ -223,13 +280,21 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Task { command: Some(command) } => task::main(&open()?, command),
         Command::Verify(verify) => verify::main(&open()?, &verify),
         Command::Status { json } => status::main(&open()?, json),
+        Command::Pause(pause) => pause::pause(&open()?, &pause),
+        Command::Resume(resume) => pause::resume(&open()?, &resume),
+        Command::Schedule(schedule) => schedule::main(&open()?, &schedule),
+        Command::List(list) => sessions::list(&list),
+        Command::Attach(attach) => sessions::attach(config, &attach),
+        Command::Stop(stop) => sessions::stop(config, &stop),
         Command::Log(log) => log::main(&open()?, &log),
+        Command::Experiments(experiments) => experiments::main(&open()?, &experiments),
         Command::Rebuild => rebuild::main(&open()?),
         Command::Salvage { command: Some(command) } => salvage::main(&open()?, command),
         Command::Demo(demo) => demo::main(&demo),
         Command::Doctor(doctor) => doctor::main(config.map(Path::to_path_buf), &doctor),
         Command::Checks(checks) => checks::main(&checks),
         Command::Skills { command: Some(command) } => skills::main(config, &command),
+        Command::Notify { command: Some(command) } => notify::main(&open()?, &command),
         Command::InstallSkills { json } => skills::install(&open()?, json),
         Command::Completions(completions) => Ok(completions::main(&completions)),
         Command::Man(man) => man::main(&man),

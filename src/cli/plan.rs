@@ -82,6 +82,7 @@ pub(super) fn plan(mut project: Project, arguments: &PlanArguments) -> Result<i3
         ask: arguments.ask,
         append: arguments.append,
         output: arguments.output.clone(),
+        mark: None,
     };
     let report = block_on(planning::plan(&project, &request))?;
     for remark in &report.remarks {

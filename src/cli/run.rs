@@ -3,7 +3,9 @@
 use anyhow::Result;
 use clap::Args;
 
+use super::sessions::{self, Detached};
 use super::{backend_name, block_on, screen};
+use crate::engine::detach::Launch;
 use crate::engine::project::Project;
 use crate::engine::{self, RunOptions};
 use crate::model::BackendName;
@@ -13,6 +15,8 @@ Examples:
   autodev run --dry-run             which tasks are pending, and how their prompts begin
   autodev run --max-tasks 1         one task, to see how it goes
   autodev run --backend codex       another agent than [backend].default
+  autodev run --detach              in the background; `attach`, `list` and `stop` find it again
+  autodev run --detach=process      the same without tmux
   autodev run 2>run.log             autodev's lines to a file, the agent's words on the screen
 
 Each task has up to --max-retries attempts. After each, autodev runs the task's checks itself; the
@@ -37,6 +41,11 @@ pub(super) struct RunArguments {
     /// Show every pending task and the beginning of its prompt; start no agent, change no task
     #[arg(long)]
     dry_run: bool,
+    /// Go on without this terminal: in a tmux session, or as a process of its own; auto, tmux or process (default:
+    /// [detach].mode)
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "",
+        value_parser = sessions::detached)]
+    detach: Option<Detached>,
 }
 
 pub(super) fn main(mut project: Project, arguments: &RunArguments) -> Result<i32> {
@@ -55,6 +64,10 @@ pub(super) fn main(mut project: Project, arguments: &RunArguments) -> Result<i32
     }
     for warning in &project.warnings {
         screen::note(&format!("warning: {warning}"));
+    }
+    if let Some(Detached { mode }) = arguments.detach.filter(|_| !engine::detach::is_session()) {
+        let lock = Some(project.run_lock());
+        return sessions::launch(&Launch { command: "run", project: &project, mode, lock });
     }
     let options = RunOptions { dry_run: arguments.dry_run };
     block_on(engine::run(project, options))

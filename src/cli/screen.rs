@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use crate::sys;
 use crate::view::Style;
+use crate::view::experiment::plot::Signs;
 
 /// Prints to stdout. A reader that has gone away (`autodev log | head`) is no error.
 pub(super) fn print(text: &str) {
@@ -32,4 +33,12 @@ pub(super) fn style() -> Style {
         columns: is_terminal.then_some(columns),
         zone: sys::clock::zone(),
     }
+}
+
+/// Returns the signs for charts: those beyond ASCII only where the locale says that they can be read.
+pub(super) fn signs() -> Signs {
+    // The first that is set and not empty counts, as for every program.
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(sys::env::text).find(|value| !value.is_empty());
+    let locale = locale.unwrap_or_default().to_lowercase();
+    if locale.contains("utf-8") || locale.contains("utf8") { Signs::UNICODE } else { Signs::ASCII }
 }

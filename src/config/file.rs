@@ -129,7 +129,7 @@ impl Walk<'_, '_> {
             return;
         }
         let Some(key) = KEYS.get(at) else { return };
-        match value::accept(key.kind, &Spot::of_toml(value)) {
+        match value::accept(key.kind, &Spot::of_file(key.kind, value)) {
             Ok(accepted) => {
                 let place = Some(self.source.place(value.span().start));
                 self.layer.insert(at, Found { value: accepted, place, shown: shown.to_owned() });

@@ -6,7 +6,8 @@
 //! schema; nobody downstream checks a type or a range again.
 //!
 //! Reading order: [`schema`] (what may stand there), `value` (is it that?), `file` and `environment` (the two
-//! sources), `layer` (which wins), `resolve` (what follows), `problem` (how it is told), `template` (what `init` writes).
+//! sources), `layer` (which wins), `resolve` (what follows), `problem` (how it is told), `template` (what `init` writes), `channel`
+//! (what a channel of `[notify]` needs).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,10 +16,12 @@ use std::path::{Path, PathBuf};
 use crate::model::config::Config;
 use crate::sys::fs::{Context, PathError, read_capped};
 
+mod channel;
 mod environment;
 mod file;
 mod layer;
 mod problem;
+mod record;
 mod resolve;
 pub mod schema;
 mod suggest;
@@ -122,6 +125,7 @@ fn build(source: &Source<'_>, absolute: &Path, env: &[(String, String)]) -> Resu
     resolve::resolve(&mut config, absolute);
     resolve::resolve_programs(&mut config, &layer, &mut findings);
     resolve::check(&config, &layer, &mut findings);
+    channel::complete(&mut config, &layer, &mut findings);
     if !findings.errors.is_empty() {
         return Err(invalid(findings));
     }

@@ -36,6 +36,9 @@ pub(super) fn resolve(config: &mut Config, source: &Path) {
     for path in &mut config.watch.dirs {
         *path = absolute(base, path);
     }
+    for entry in &mut config.schedule.cron {
+        entry.plan = absolute(base, &entry.plan);
+    }
     for path in &mut config.snapshot.watch_dirs {
         *path = absolute(&config.project.code_dir, path);
     }
@@ -148,7 +151,7 @@ fn find<'a>(layer: &'a Layer, (section, name): (&str, &str)) -> Option<&'a Found
 }
 
 /// Returns a problem at the place of a key; `None` when the key has its default, which is never the culprit.
-fn problem(layer: &Layer, key: (&str, &str), message: String) -> Option<Problem> {
+pub(super) fn problem(layer: &Layer, key: (&str, &str), message: String) -> Option<Problem> {
     let found = find(layer, key)?;
     Some(Problem { place: found.place.clone()?, key: found.shown.clone(), message, excerpt: None })
 }

@@ -3,8 +3,8 @@
 //! Checks, environment overrides and suggestions all read [`KEYS`]; defaults and explanations are in
 //! `templates/defaults.toml`, and a test holds the two together. No value is read here.
 
-use Kind::{Flag, List, Path, Paths, Real, Table, Text, Whole};
-use Rule::{Any, Glob, NotEmpty, OneOf, Regex};
+use Kind::{Flag, List, Path, Paths, Real, Records, Recurrences, Table, Text, Whole};
+use Rule::{Any, Glob, NotEmpty, OneOf, Regex, Window};
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,21 @@ pub enum Kind {
     Paths,
     /// Names and scalars; the scalars become text.
     Table,
+    /// An array of tables, each with `at`, the times of a cron line, and `plan`, a file.
+    Recurrences,
+    /// An array of tables, each with some of these fields.
+    Records(&'static [Field]),
+}
+
+/// A field of a table in an array of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds: text, a path, or a list.
+    pub kind: Kind,
+    /// Whether every such table must have it.
+    pub is_required: bool,
 }
 
 /// What a string must be beside a string.
@@ -43,6 +58,8 @@ pub enum Rule {
     Regex,
     /// A glob (syntax of the `globset` crate), not empty.
     Glob,
+    /// A window of the schedule.
+    Window,
 }
 
 /// One key.
@@ -70,7 +87,7 @@ impl std::fmt::Display for Key {
 }
 
 /// The sections in the order of the documentation. The parent of a nested section is itself a section.
-pub const SECTIONS: [&str; 21] = [
+pub const SECTIONS: [&str; 23] = [
     "project",
     "backend",
     "backend.claude",
@@ -92,20 +109,48 @@ pub const SECTIONS: [&str; 21] = [
     "git",
     "env_errors",
     "detach",
+    "schedule",
+    "notify",
 ];
 
 const BACKENDS: Rule = OneOf(&["claude", "codex", "gemini", "opencode", "command", "replay"]);
 const PERMISSION_MODES: Rule = OneOf(&["bypassPermissions", "dontAsk", "default"]);
 const OUTPUT_FORMATS: Rule = OneOf(&["text", "json", "stream-json"]);
+const HISTORIES: Rule = OneOf(&["clean", "revert-commits"]);
 const BLOCK_ACTIONS: Rule = OneOf(&["salvage", "keep"]);
 const ON_PLAN: Rule = OneOf(&["queue", "run"]);
 const WATCH_MODES: Rule = OneOf(&["auto", "native", "poll"]);
+const DETACH_MODES: Rule = OneOf(&["auto", "tmux", "process"]);
+const CHANNEL_KINDS: Rule = OneOf(&["desktop", "webhook", "slack", "discord", "telegram", "ntfy", "email"]);
+const TOPICS: Rule = OneOf(&["task_completed", "task_blocked", "run_finished", "limit_wait", "environment_error"]);
 const COUNT: Kind = Whole { least: 0 };
 const AT_LEAST_ONE: Kind = Whole { least: 1 };
 
 const fn key(section: &'static str, name: &'static str, kind: Kind) -> Key {
     Key { section, name, kind }
 }
+
+const fn field(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, is_required: false }
+}
+
+/// The fields of `[[notify.channels]]`. Which kind of channel knows and needs which is in `channel`.
+pub const CHANNEL: &[Field] = &[
+    Field { name: "kind", kind: Text(CHANNEL_KINDS), is_required: true },
+    field("name", Text(NotEmpty)),
+    field("events", List(TOPICS)),
+    field("url", Text(NotEmpty)),
+    field("url_env", Text(NotEmpty)),
+    field("secret", Text(NotEmpty)),
+    field("secret_env", Text(NotEmpty)),
+    field("token", Text(NotEmpty)),
+    field("token_env", Text(NotEmpty)),
+    field("chat_id", Text(NotEmpty)),
+    field("to", List(NotEmpty)),
+    field("from", Text(NotEmpty)),
+    field("program", Text(NotEmpty)),
+    field("ca_file", Path(NotEmpty)),
+];
 
 /// Every key, section by section in the order of [`SECTIONS`].
 pub const KEYS: &[Key] = &[
@@ -205,8 +250,16 @@ pub const KEYS: &[Key] = &[
     key("git", "auto_commit", Flag),
     key("git", "commit_message_template", Text(NotEmpty)),
     key("git", "on_block", Text(BLOCK_ACTIONS)),
+    key("git", "experiment_history", Text(HISTORIES)),
     key("env_errors", "halt_patterns", List(NotEmpty)),
+    key("detach", "mode", Text(DETACH_MODES)),
     key("detach", "tmux_session_prefix", Text(Any)),
+    key("schedule", "windows", List(Window)),
+    key("schedule", "cron", Recurrences),
+    key("schedule", "catch_up_seconds", COUNT),
+    key("notify", "dashboard_url", Text(Any)),
+    key("notify", "timeout_seconds", AT_LEAST_ONE),
+    key("notify", "channels", Records(CHANNEL)),
 ];
 
 /// Returns the position in [`KEYS`] of a section's key.
@@ -234,5 +287,13 @@ mod tests {
     fn the_backends_are_those_of_the_model() {
         let names: Vec<&str> = crate::model::BackendName::ALL.iter().map(|name| name.as_str()).collect();
         assert_eq!(BACKENDS, OneOf(names.leak()));
+    }
+
+    #[test]
+    fn the_words_of_channels_are_those_of_the_model() {
+        let kinds: Vec<&str> = crate::model::ChannelKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(CHANNEL_KINDS, OneOf(kinds.leak()));
+        let topics: Vec<&str> = crate::model::Topic::CHOICE.iter().map(|topic| topic.as_str()).collect();
+        assert_eq!(TOPICS, OneOf(topics.leak()));
     }
 }

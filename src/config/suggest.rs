@@ -3,7 +3,7 @@
 //! Pure. Distances are small edits (insert, delete, replace, swap of neighbours), without regard to case and to
 //! `-` or `_`.
 
-use super::schema::{KEYS, SECTIONS};
+use super::schema::{KEYS, Key, Kind, SECTIONS};
 
 /// Longest name that is compared; longer ones are no slip of the finger.
 const LONGEST: usize = 64;
@@ -23,10 +23,9 @@ pub(super) fn word<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
 /// value, sections and tables for a table. A name elsewhere counts as one edit further away than one here.
 /// Best first, all equally near, in the order of the documentation; empty when nothing is near.
 pub(super) fn for_name(section: &str, name: &str, is_table: bool) -> Vec<String> {
-    let keys = KEYS
-        .iter()
-        .filter(|key| is_table == (key.kind == super::schema::Kind::Table))
-        .map(|key| (key.section, key.name, key.to_string()));
+    let holds_tables = |key: &Key| matches!(key.kind, Kind::Table | Kind::Recurrences | Kind::Records(_));
+    let keys =
+        KEYS.iter().filter(|key| is_table == holds_tables(key)).map(|key| (key.section, key.name, key.to_string()));
     let sections = SECTIONS.iter().filter(|_| is_table).map(|path| {
         let (parent, last) = path.rsplit_once('.').unwrap_or(("", path));
         (parent, last, format!("[{path}]"))

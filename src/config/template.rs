@@ -112,7 +112,15 @@ mod tests {
                 "[prompt].dir",
                 "[circuit_breaker].rate_limit_patterns",
                 "[git].on_block",
+                "[git].experiment_history",
+                "[detach].mode",
                 "[detach].tmux_session_prefix",
+                "[schedule].windows",
+                "[schedule].cron",
+                "[schedule].catch_up_seconds",
+                "[notify].dashboard_url",
+                "[notify].timeout_seconds",
+                "[notify].channels",
             ],
         );
         assert!(!source.contains("[prompt]") && !source.contains("[detach]"));

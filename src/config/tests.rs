@@ -7,6 +7,7 @@ use pretty_assertions::assert_eq;
 
 use super::schema::{KEYS, Kind, Rule, SECTIONS};
 use super::*;
+use crate::model::config::ExperimentHistory;
 use crate::model::config::*;
 use crate::model::{BackendName, BlockAction};
 
@@ -177,6 +178,7 @@ fn an_empty_file_means_the_defaults() {
             auto_commit: true,
             commit_message_template: "autodev: {task_id} - {task_name}".into(),
             on_block: BlockAction::Salvage,
+            experiment_history: ExperimentHistory::Clean,
         },
         env_errors: EnvErrorsConfig {
             halt_patterns: strings(&[
@@ -190,7 +192,9 @@ fn an_empty_file_means_the_defaults() {
                 "requires --verbose",
             ]),
         },
-        detach: DetachConfig { tmux_session_prefix: "autodev".into() },
+        schedule: ScheduleConfig { windows: vec![], cron: vec![], catch_up_seconds: 86_400 },
+        detach: DetachConfig { mode: DetachMode::Auto, tmux_session_prefix: "autodev".into() },
+        notify: NotifyConfig { dashboard_url: String::new(), timeout_seconds: 10, channels: Vec::new() },
         source: "/p/autodev.toml".into(),
     };
     let loaded = parse("", &[]).unwrap();
@@ -238,8 +242,11 @@ fn every_key_of_the_schema_reaches_the_model() {
             Kind::Real => "7.5".to_owned(),
             Kind::Text(Rule::OneOf(words)) => format!("{:?}", words.last().unwrap()),
             Kind::Text(_) | Kind::Path(_) => "'other'".to_owned(),
+            Kind::List(Rule::Window) => "['01:00-02:00']".to_owned(),
+            Kind::Recurrences => "[{at = '@daily', plan = 'other'}]".to_owned(),
             Kind::List(_) | Kind::Paths => "['other']".to_owned(),
             Kind::Table => "{A = 'other'}".to_owned(),
+            Kind::Records(_) => "[{kind = 'desktop'}]".to_owned(),
         };
         let other =
             match key.to_string().as_str() {
@@ -473,7 +480,8 @@ fn every_key_has_its_variable() {
         let text = match key.kind {
             Kind::Whole { .. } | Kind::Real => "x",
             Kind::Table => "[]",
-            Kind::Flag | Kind::Path(_) | Kind::List(_) | Kind::Paths | Kind::Text(_) => "a\0b",
+            Kind::Flag | Kind::Path(_) | Kind::List(_) | Kind::Paths | Kind::Recurrences | Kind::Text(_) => "a\0b",
+            Kind::Records(_) => "{}",
         };
         if key.kind == Kind::Flag {
             assert!(parse("", &[(&key.variable(), text)]).unwrap().warnings.is_empty(), "{key}");
@@ -598,6 +606,7 @@ fn only_these_numbers_must_not_be_zero_and_none_may_be_negative() {
         "debounce_ms",
         "poll_interval_ms",
         "rescan_seconds",
+        "timeout_seconds",
     ];
     assert_eq!(refuse_zero, want);
     for key in numbers {

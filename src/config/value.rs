@@ -10,8 +10,10 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::record;
 use super::schema::{Kind, Rule};
 use super::suggest;
+use crate::logic::schedule;
 
 /// A value as it was written.
 #[derive(Clone, Debug)]
@@ -43,11 +45,21 @@ pub(super) struct Complaint {
 }
 
 impl Spot {
-    /// Reads a value of the file.
-    pub(super) fn of_toml(value: &Spanned<DeValue<'_>>) -> Self {
+    /// Reads a value of the file the way its key wants it.
+    pub(super) fn of_file(kind: Kind, value: &Spanned<DeValue<'_>>) -> Self {
+        match (kind, value.get_ref()) {
+            (Kind::Records(_), DeValue::Array(items)) => {
+                Self { raw: Raw::List(items.iter().map(Self::record).collect()), span: Some(value.span()) }
+            }
+            _ => Self::of_toml(value),
+        }
+    }
+
+    /// Reads a value of the file, one level deep.
+    fn of_toml(value: &Spanned<DeValue<'_>>) -> Self {
         let span = Some(value.span());
         let raw = match value.get_ref() {
-            DeValue::Array(items) => Raw::List(items.iter().map(Self::scalar).collect()),
+            DeValue::Array(items) => Raw::List(items.iter().map(Self::element).collect()),
             DeValue::Table(table) => {
                 Raw::Table(table.iter().map(|(name, item)| (name.get_ref().to_string(), Self::scalar(item))).collect())
             }
@@ -58,6 +70,24 @@ impl Spot {
             | DeValue::Datetime(_) => return Self::scalar(value),
         };
         Self { raw, span }
+    }
+
+    /// Reads an element of an array: a table of scalars, or a scalar.
+    fn element(value: &Spanned<DeValue<'_>>) -> Self {
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                let members = table.iter().map(|(name, item)| (name.get_ref().to_string(), Self::scalar(item)));
+                Self { raw: Raw::Table(members.collect()), span: Some(value.span()) }
+            }
+            _ => Self::scalar(value),
+        }
+    }
+
+    /// Reads a table of an array of tables: its values may be arrays.
+    fn record(value: &Spanned<DeValue<'_>>) -> Self {
+        let DeValue::Table(table) = value.get_ref() else { return Self::of_toml(value) };
+        let fields = table.iter().map(|(name, item)| (name.get_ref().to_string(), Self::of_toml(item)));
+        Self { raw: Raw::Table(fields.collect()), span: Some(value.span()) }
     }
 
     /// Reads an element; arrays and tables are only named, so that depth costs nothing.
@@ -94,6 +124,11 @@ impl Spot {
                 Err(_) => Raw::Text(text.to_owned()),
             },
             Kind::Text(_) | Kind::Path(_) => Raw::Text(text.to_owned()),
+            Kind::Recurrences => match serde_json::from_str::<Value>(text) {
+                Ok(json @ Value::Array(_)) => Self::of_json(&json).raw,
+                _ if trimmed.is_empty() => Raw::List(Vec::new()),
+                _ => Raw::Text(text.to_owned()),
+            },
             Kind::List(_) | Kind::Paths => match serde_json::from_str::<Value>(text) {
                 Ok(json @ Value::Array(_)) => Self::of_json(&json).raw,
                 // An empty variable clears the list; one empty element would match everything or nothing.
@@ -105,19 +140,38 @@ impl Spot {
                 _ if trimmed.is_empty() => Raw::Table(Vec::new()),
                 _ => Raw::Text(text.to_owned()),
             },
+            Kind::Records(_) => match serde_json::from_str::<Value>(text) {
+                Ok(Value::Array(items)) => Raw::List(items.iter().map(Self::json_record).collect()),
+                _ if trimmed.is_empty() => Raw::List(Vec::new()),
+                _ => Raw::Text(text.to_owned()),
+            },
         };
         Self { raw, span: None }
     }
 
+    fn json_record(json: &Value) -> Self {
+        let Value::Object(map) = json else { return Self::of_json(json) };
+        let fields = map.iter().map(|(name, item)| (name.clone(), Self::of_json(item)));
+        Self { raw: Raw::Table(fields.collect()), span: None }
+    }
+
     fn of_json(json: &Value) -> Self {
         let raw = match json {
-            Value::Array(items) => Raw::List(items.iter().map(Self::json_scalar).collect()),
-            Value::Object(map) => {
-                Raw::Table(map.iter().map(|(name, item)| (name.clone(), Self::json_scalar(item))).collect())
-            }
+            Value::Array(items) => Raw::List(items.iter().map(Self::json_element).collect()),
+            Value::Object(_) => return Self::json_element(json),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Self::json_scalar(json),
         };
         Self { raw, span: None }
+    }
+
+    fn json_element(json: &Value) -> Self {
+        match json {
+            Value::Object(map) => {
+                let members = map.iter().map(|(name, item)| (name.clone(), Self::json_scalar(item)));
+                Self { raw: Raw::Table(members.collect()), span: None }
+            }
+            _ => Self::json_scalar(json),
+        }
     }
 
     fn json_scalar(json: &Value) -> Self {
@@ -136,7 +190,7 @@ impl Spot {
     }
 
     /// Names the value in a message.
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match &self.raw {
             Raw::Flag(flag) => format!("boolean {flag}"),
             Raw::Whole(digits, _) => format!("integer {digits}"),
@@ -148,11 +202,11 @@ impl Spot {
         }
     }
 
-    fn expected(&self, what: &str) -> Complaint {
+    pub(super) fn expected(&self, what: &str) -> Complaint {
         self.complain(format!("expected {what}, found {}", self.describe()))
     }
 
-    fn complain(&self, message: String) -> Complaint {
+    pub(super) fn complain(&self, message: String) -> Complaint {
         Complaint { message, span: self.span.clone() }
     }
 }
@@ -193,6 +247,8 @@ pub(super) fn accept(kind: Kind, spot: &Spot) -> Result<Value, Vec<Complaint>> {
         Kind::List(rule) => accept_list(rule, spot),
         Kind::Paths => accept_list(Rule::Any, spot),
         Kind::Table => accept_table(spot),
+        Kind::Recurrences => accept_recurrences(spot),
+        Kind::Records(fields) => record::accept(fields, spot),
     }
 }
 
@@ -225,7 +281,7 @@ fn accept_text(rule: Rule, spot: &Spot) -> Result<String, Complaint> {
     let Raw::Text(text) = &spot.raw else {
         return Err(match rule {
             Rule::OneOf(words) => spot.expected(&one_of(words)),
-            Rule::Any | Rule::NotEmpty | Rule::Regex | Rule::Glob => spot.expected("a string"),
+            Rule::Any | Rule::NotEmpty | Rule::Regex | Rule::Glob | Rule::Window => spot.expected("a string"),
         });
     };
     // No path, argument or variable can carry it to a program.
@@ -260,6 +316,9 @@ fn accept_text(rule: Rule, spot: &Spot) -> Result<String, Complaint> {
             if let Err(error) = globset::Glob::new(text) {
                 return Err(spot.complain(format!("not a glob: {}", last_line(&error.to_string()))));
             }
+        }
+        Rule::Window => {
+            schedule::window(text).map_err(|message| spot.complain(message))?;
         }
     }
     Ok(text.clone())
@@ -296,6 +355,38 @@ fn accept_list(rule: Rule, spot: &Spot) -> Result<Value, Vec<Complaint>> {
 
 fn numbered(at: usize, complaint: Complaint) -> Complaint {
     Complaint { message: format!("element {}: {}", at + 1, complaint.message), span: complaint.span }
+}
+
+fn accept_recurrences(spot: &Spot) -> Result<Value, Vec<Complaint>> {
+    const WANTED: &str =
+        "an array of tables like { at = \"0 3 * * 1-5 Europe/Berlin\", plan = \"ai-docs/nightly.md\" }";
+    let Raw::List(items) = &spot.raw else { return Err(vec![spot.expected(WANTED)]) };
+    let mut accepted = Vec::new();
+    let mut complaints = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        match accept_recurrence(item, WANTED) {
+            Ok(entry) => accepted.push(entry),
+            Err(complaint) => complaints.push(numbered(at, complaint)),
+        }
+    }
+    if complaints.is_empty() { Ok(Value::Array(accepted)) } else { Err(complaints) }
+}
+
+fn accept_recurrence(spot: &Spot, wanted: &str) -> Result<Value, Complaint> {
+    let Raw::Table(members) = &spot.raw else { return Err(spot.expected(wanted)) };
+    if let Some((name, member)) = members.iter().find(|(name, _)| name != "at" && name != "plan") {
+        return Err(member.complain(format!("unknown key {}; an entry has at and plan", quoted(name))));
+    }
+    let member = |key: &str| {
+        let found = members.iter().find(|(name, _)| name == key).map(|(_, member)| member);
+        let member = found.ok_or_else(|| spot.complain(format!("has no {key}; expected {wanted}")))?;
+        let text = accept_text(Rule::NotEmpty, member)
+            .map_err(|complaint| Complaint { message: format!("{key}: {}", complaint.message), ..complaint })?;
+        Ok((member, text))
+    };
+    let ((at_spot, at), (_, plan)) = (member("at")?, member("plan")?);
+    schedule::recurrence(&at, &plan).map_err(|message| at_spot.complain(format!("at: {message}")))?;
+    Ok(serde_json::json!({ "at": at, "plan": plan }))
 }
 
 fn accept_table(spot: &Spot) -> Result<Value, Vec<Complaint>> {
@@ -445,6 +536,33 @@ mod tests {
         );
         assert_eq!(toml(globs, "['']"), error("element 1: must not be empty"));
         assert_eq!(toml(globs, "'*.o'"), error("expected an array of strings, found string \"*.o\" (write [\"*.o\"])"));
+    }
+
+    #[test]
+    fn windows_and_recurrences_are_checked() {
+        let windows = Kind::List(Rule::Window);
+        assert_eq!(toml(windows, "['22:00-07:00 UTC']"), Ok(serde_json::json!(["22:00-07:00 UTC"])));
+        assert_eq!(
+            toml(windows, "['22:00-07:00', 'x 1:00-2:00']").unwrap_err().split(';').next(),
+            Some("element 2: unknown day \"x\"")
+        );
+        let want = serde_json::json!([{"at": "0 3 * * 1-5 Europe/Berlin", "plan": "a.md"}]);
+        assert_eq!(toml(Kind::Recurrences, "[{at = '0 3 * * 1-5 Europe/Berlin', plan = 'a.md'}]"), Ok(want.clone()));
+        assert_eq!(variable(Kind::Recurrences, &want.to_string()), Ok(want));
+        assert_eq!(variable(Kind::Recurrences, " "), Ok(serde_json::json!([])));
+        for (text, why) in [
+            ("'0 3 * * *'", "expected an array of tables like"),
+            ("{at = '0 3 * * *', plan = 'a.md'}", "found a table"),
+            ("['0 3 * * *']", "element 1: expected an array of tables like"),
+            ("[{at = '0 3 * * *'}]", "element 1: has no plan"),
+            ("[{at = '@daily', plan = 'a.md'}, {at = '0 3 * *', plan = 'a.md'}]", "element 2: at: expected"),
+            ("[{at = 3, plan = 'a.md'}]", "element 1: at: expected a string, found integer 3"),
+            ("[{at = '@daily', plan = ' '}]", "element 1: plan: must not be empty"),
+            ("[{at = '@daily', plan = 'a.md', plans = 1}]", "element 1: unknown key \"plans\""),
+        ] {
+            let message = toml(Kind::Recurrences, text).unwrap_err();
+            assert!(message.contains(why), "{text}: {message}");
+        }
     }
 
     #[test]

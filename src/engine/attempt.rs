@@ -11,6 +11,7 @@ use chrono::Local;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::ear::{Ear, create_log};
+use super::experiment;
 use super::live::Live;
 use super::project::free_stem;
 use super::queue::Suspect;
@@ -18,7 +19,7 @@ use super::{Engine, Worker};
 use crate::backend::{Patterns, Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion};
 use crate::model::{
-    AttemptReport, BackendName, Change, EffectId, EnvProblem, EventKind, ProcessEnd, RelPath, Task, TaskId,
+    AttemptReport, BackendName, Change, EffectId, EnvProblem, EventKind, Execution, ProcessEnd, RelPath, Task, TaskId,
 };
 use crate::prompt::{self, PromptInput};
 use crate::sys;
@@ -32,6 +33,8 @@ const MESSAGE_LIMIT: usize = 2000;
 const RECENT_COMMITS: usize = 5;
 /// How soon after its start an agent's status is on disk at the latest.
 const SETTLED: Duration = Duration::from_millis(100);
+/// How often the journal is looked at while an agent works: a pause by hand works within a second.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How the process of an attempt went.
 struct Ran {
@@ -57,14 +60,21 @@ impl Engine {
         let active = self.store.state.active.as_ref().context("attempt without a task")?;
         let (base, touched) = (active.base.clone(), active.touched.clone());
         let changed = self.tree.changed(&base, &touched, &before)?;
+        let is_iterative = self.store.state.active.as_ref().is_some_and(|active| active.campaign.is_some());
+        if is_iterative && self.reset_if_changed(&task)? {
+            return Ok(());
+        }
         // A first attempt nearly always begins from the base itself, which is kept already.
-        let before_name = if *self.tree.kept(&base)? == before {
+        let before_name = if let Some(name) = self.iteration_base() {
+            name
+        } else if *self.tree.kept(&base)? == before {
             base.clone()
         } else {
             let name = format!("{}.before", self.effect_name(&id));
             self.tree.keep(&name, before.clone())?;
             name
         };
+        let before_commit = if is_iterative { self.iteration_commit(&before_name).await? } else { None };
         let log_path = self.attempt_log(name, &id, attempt);
         let log = create_log(&log_path)?;
         self.queue.trust()?;
@@ -76,6 +86,7 @@ impl Engine {
             before: before_name.clone(),
             log: log_path.display().to_string(),
             backend: name.as_str().to_owned(),
+            before_commit,
         }])?;
         let worker = match worker {
             Ok(worker) => worker,
@@ -109,7 +120,8 @@ impl Engine {
         }
         self.note_stop()?;
         self.store.record(vec![EventKind::AttemptEnded { effect, report }])?;
-        if before_name != base {
+        // An iterative task needs it until the change is judged.
+        if before_name != base && !is_iterative {
             self.tree.forget(&before_name);
         }
         self.note_stop()
@@ -173,18 +185,24 @@ impl Engine {
         let beat_every = self.project.config.run.heartbeat_interval;
         let begun = std::time::Instant::now();
         let result = {
-            let child = proc::run(spec, self.stop.for_child(), &mut on);
+            let (interrupter, stop_child) = self.stop.for_child_or_else();
+            let child = proc::run(spec, stop_child, &mut on);
             // A long queue's status is not written with every event; whoever looks while the agent works sees it.
             let settled = tokio::time::sleep(SETTLED);
             tokio::pin!(child, settled);
             let mut is_shown = false;
             let mut beats = heartbeat(beat_every);
             let mut stop = self.stop.clone();
+            let mut looks = tokio::time::interval(LOOK);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 // Each branch may be dropped and asked again: nothing is lost by that.
                 tokio::select! {
                     ended = &mut child => break ended,
                     () = beat(beats.as_mut()) => live.borrow_mut().beat(),
+                    _ = looks.tick() => if live.borrow_mut().is_held_off() {
+                        interrupter.interrupt();
+                    },
                     () = &mut settled, if !is_shown => {
                         is_shown = true;
                         live.borrow_mut().show_status();
@@ -276,6 +294,13 @@ impl Engine {
         self.recent_commits.truncate(RECENT_COMMITS);
         let active = self.store.state.active.as_ref().filter(|active| active.task == task.id);
         let failures = active.map(|active| active.failures.clone()).unwrap_or_default();
+        let series = self.store.state.experiments.of.get(&task.id);
+        let campaign = active.and_then(|active| active.campaign.as_deref());
+        let standing = campaign.map(|campaign| experiment::Standing::of(campaign, series));
+        let max_attempts = match &task.execution {
+            Execution::Iterative(plan) => plan.max_iterations,
+            Execution::SinglePass => self.project.config.run.max_retries,
+        };
         let config = &self.project.config;
         let queue = self.queue.queue();
         let input = PromptInput {
@@ -285,13 +310,13 @@ impl Engine {
             files: &config.files,
             verification: &config.verification,
             attempt,
-            max_attempts: config.run.max_retries,
+            max_attempts,
             failures: &failures,
             journal: &queue.journal,
             learning_limit: config.reflection.prompt_learning_limit,
             git_history: &self.recent_commits,
             changed,
-            experiment: None,
+            experiment: standing.as_ref().map(experiment::Standing::shown),
         };
         let template = prompt::template(&config.prompt)?;
         Ok(prompt::render(&input, &template)?)

@@ -12,7 +12,6 @@ use crate::logic::judge::Reference;
 use crate::model::{Change, ChangeKind, GateReport, RelPath, TaskId};
 use crate::plan::QueueFile;
 use crate::sys;
-use crate::sys::redact::Redactor;
 
 /// Runs the checks; `None` for an id that no task has. Without `given` paths, what the task has changed since it began
 /// counts, if it has begun.
@@ -28,7 +27,7 @@ pub async fn once(project: &Project, id: &TaskId, given: &[&str]) -> Result<Opti
         given.iter().map(|path| Change { path: RelPath::from(*path), kind: ChangeKind::Modified }).collect()
     };
     let log_dir = gate::log_dir(&project.config.files.log_dir, id, 0, sys::clock::now());
-    let redactor = Redactor::from_env(&sys::env::with_prefix(""));
+    let redactor = project.redactor();
     let input = GateInput {
         task,
         changed: &changed,

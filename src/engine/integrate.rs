@@ -11,7 +11,7 @@ use crate::snapshot::Manifest;
 use crate::sys::killpoint;
 
 /// Hooks may run a test suite; the reference gave a commit 60 s, which is too short for that.
-const COMMIT_LIMIT: Duration = Duration::from_mins(10);
+pub(super) const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
 impl Engine {
     /// Makes the base of a task safe, then opens it.
@@ -34,7 +34,8 @@ impl Engine {
         }
         let base = format!("{}.base", self.effect_name(id));
         let manifest = self.tree.scan()?;
-        let base_commit = self.base_commit(&base, &manifest).await?;
+        let is_iterative = self.queue.task(id).is_some_and(|task| task.strategy() == "iterative");
+        let base_commit = self.base_commit(&base, &manifest, is_iterative).await?;
         self.tree.keep(&base, manifest)?;
         killpoint::reach("base kept");
         self.store.record(vec![EventKind::TaskOpened {
@@ -46,9 +47,11 @@ impl Engine {
         }])
     }
 
-    /// Returns a commit whose tree is the tree as it is; without git, or when leftovers are to stay, none is needed.
-    async fn base_commit(&mut self, base: &str, manifest: &Manifest) -> Result<Option<String>> {
-        let Some(git) = self.git.as_ref().filter(|_| self.settings_on_block_salvages()) else { return Ok(None) };
+    /// Returns a commit whose tree is the tree as it is; without git, or when leftovers are to stay and nothing
+    /// is tried and put back, none is needed.
+    async fn base_commit(&mut self, base: &str, manifest: &Manifest, is_iterative: bool) -> Result<Option<String>> {
+        let is_wanted = self.settings_on_block_salvages() || is_iterative;
+        let Some(git) = self.git.as_ref().filter(|_| is_wanted) else { return Ok(None) };
         let head = git.head().await?;
         // Nothing that counts has moved since the last commit took all there was: git need not look again.
         if let Some((commit, digest)) = &self.clean
@@ -92,7 +95,9 @@ impl Engine {
             let reason = "not a git work tree".to_owned();
             return self.store.record(vec![EventKind::CommitSkipped { effect, reason }]);
         };
-        let message = commit_message(&self.project.config.git.commit_message_template, &id, &title);
+        let message = self
+            .experiment_message()
+            .unwrap_or_else(|| commit_message(&self.project.config.git.commit_message_template, &id, &title));
         killpoint::reach("before commit");
         let log = self.project.config.files.log_dir.join("hooks").join(format!("{effect}.log"));
         let trailers = [("Autodev-Attempt".to_owned(), format!("{id}/{attempt}"))];

@@ -100,6 +100,16 @@ impl<'a> Live<'a> {
         self.store.flush();
     }
 
+    /// Takes over what other processes have journaled, and says whether a person wants the agent to be interrupted.
+    pub(super) fn is_held_off(&mut self) -> bool {
+        if let Err(error) = self.store.catch_up()
+            && self.failure.is_none()
+        {
+            self.failure = Some(error);
+        }
+        self.store.state.run.is_held_off
+    }
+
     /// Says that the agent is still at work.
     pub(super) fn beat(&mut self) {
         let is_active = std::mem::take(&mut self.is_active);

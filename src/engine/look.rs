@@ -6,7 +6,7 @@ use super::project::Project;
 use super::{queue, store};
 use crate::journal::Journal;
 use crate::logic;
-use crate::model::{Event, RunId, State};
+use crate::model::{Event, Experiments, RunId, State};
 use crate::plan::QueueFile;
 use crate::sys;
 
@@ -29,6 +29,8 @@ pub fn state_of(project: &Project, journal: Option<&Journal>, is_running: bool) 
     if let Some(journal) = journal {
         journal.read_after(0, &mut |event| logic::apply(&mut state, &event))?;
     }
+    // Told as over as soon as it is, also when no run is under way to say so.
+    state.hold.take_if(|hold| hold.is_over(sys::clock::now()));
     let file = QueueFile::load(&project.config.files.task_json, &queue::caps(project))?;
     if let Some(kind) = queue::difference(file.queue(), &state) {
         let at = state.run.updated_at.unwrap_or_else(sys::clock::now);
@@ -41,4 +43,16 @@ pub fn state_of(project: &Project, journal: Option<&Journal>, is_running: bool) 
         store::mark_dead(&mut state);
     }
     Ok(state)
+}
+
+/// Returns all that iterative tasks ever tried here, of each task the last series.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn experiments(project: &Project) -> Result<Experiments> {
+    let mut all = Experiments::default();
+    if let Some(journal) = Journal::open_existing(&project.journal())? {
+        journal.read_after(0, &mut |event| logic::series::fold(&mut all, &event, usize::MAX))?;
+    }
+    Ok(all)
 }

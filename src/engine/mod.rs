@@ -8,15 +8,22 @@ mod ask;
 mod attempt;
 pub mod backup;
 pub mod check;
+mod compare;
 pub mod demo;
 pub mod desk;
+pub mod detach;
 pub mod doctor;
 mod ear;
+mod experiment;
+pub mod hold;
 mod import;
 pub mod init;
 mod integrate;
+mod ledger;
 mod live;
 pub mod look;
+pub mod notices;
+mod outbox;
 pub mod planning;
 mod preview;
 pub mod project;
@@ -26,6 +33,8 @@ mod recovery;
 mod reflect;
 pub mod reopen;
 mod replan;
+pub mod schedule;
+pub mod service;
 pub mod signals;
 pub mod sinks;
 pub mod skills;
@@ -50,6 +59,7 @@ use crate::sys;
 use crate::sys::guard;
 use crate::sys::lock::{LockNote, RunLock};
 use crate::sys::proc::{Spec, Stdin};
+use outbox::Outbox;
 use project::Project;
 use queue::{QueueKeeper, Suspect};
 use signals::Stop;
@@ -101,7 +111,7 @@ pub(crate) struct Engine {
 /// # Errors
 /// When the run cannot begin (another run, a broken task.json, a missing backend program) or autodev itself cannot go
 /// on (the journal cannot be written).
-pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
+pub async fn run(mut project: Project, options: RunOptions) -> Result<i32> {
     project.prepare()?;
     let note = LockNote::here("run");
     let _lock = RunLock::acquire(&project.run_lock(), &note)?;
@@ -116,7 +126,12 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
     let exe = std::env::current_exe().context("find autodev's own program")?;
     let version_text = probe(&project, backend, &stop).await?;
     let sinks = Sinks::new(&project, Audience::Run);
-    let store = Store::open(&project, sinks, run_id)?;
+    let mut store = Store::open(&project, sinks, run_id)?;
+    if !options.dry_run {
+        let (outbox, wrong) = Outbox::start(&project, store.state.seq);
+        store.outbox = outbox;
+        project.warnings.extend(wrong);
+    }
     // Ends every process of this run if this process is killed; it ends by itself when we do.
     let _guard = guard::start(&exe, store.run().as_str()).context("start the guardian process")?;
     let tree = Tree::open(&project)?;
@@ -138,7 +153,8 @@ pub async fn run(project: Project, options: RunOptions) -> Result<i32> {
     };
     let result = engine.work(&options, version_text.unwrap_or_default(), note.host).await;
     engine.store.flush();
-    result
+    let told = engine.finish_notices().await;
+    result.and_then(|code| told.map(|()| code))
 }
 
 impl Engine {
@@ -152,9 +168,12 @@ impl Engine {
             backend: self.backend.name().as_str().to_owned(),
             backend_version,
             project: self.project.config.project.name.clone(),
-            settings: self.settings(options),
+            settings: self.settings(options)?,
         };
         self.store.record(vec![EventKind::RunStarted(Box::new(start))])?;
+        if let Err(error) = detach::note_begun(Some(self.store.run())) {
+            self.warn(format!("{error:#}; `autodev list` does not show that this session has begun"))?;
+        }
         for warning in self.project.warnings.clone() {
             self.warn(warning)?;
         }
@@ -167,6 +186,7 @@ impl Engine {
         loop {
             self.store.catch_up()?;
             self.note_stop()?;
+            self.note_complaints()?;
             self.queue.refresh(&mut self.store, Suspect::Person)?;
             match logic::decide(&self.store.state, sys::clock::now()) {
                 Next::Record(kinds) => self.record_decision(kinds).await?,
@@ -180,12 +200,28 @@ impl Engine {
     /// Journals decisions; the base of a task that is left for good is no longer needed.
     async fn record_decision(&mut self, kinds: Vec<EventKind>) -> Result<()> {
         let base = self.store.state.active.as_ref().map(|active| active.base.clone());
+        let iteration = self.leaving_iteration(&kinds);
+        let is_over = kinds.iter().any(|kind| {
+            matches!(
+                kind,
+                EventKind::TaskCompleted { .. } | EventKind::TaskBlocked { .. } | EventKind::TaskDropped { .. }
+            )
+        });
         let is_left = kinds.iter().any(|kind| match kind {
             EventKind::TaskCompleted { .. } => true,
             EventKind::TaskBlocked { salvage, .. } => salvage.is_some(),
             _ => false,
         });
+        if let Some(iteration) = &iteration {
+            self.release(iteration).await?;
+        }
         self.store.record(kinds)?;
+        if let Some(iteration) = iteration {
+            self.leave_iteration(iteration).await?;
+        }
+        if is_over {
+            self.remove_trees()?;
+        }
         if let Some(base) = base.filter(|_| is_left) {
             self.tree.forget(&base);
             if !self.clean_bases.remove(&base)
@@ -203,6 +239,11 @@ impl Engine {
             Effect::OpenTask { task } => self.open_task(&task).await,
             Effect::RunAttempt { attempt } => self.run_attempt(attempt).await,
             Effect::Verify { attempt } => self.verify(attempt).await,
+            Effect::Baseline => self.baseline().await,
+            Effect::Propose { iteration } => self.propose(iteration).await,
+            Effect::Compare { iteration } => self.compare(iteration).await,
+            Effect::Revert { iteration } => self.revert(iteration).await,
+            Effect::Revalidate => self.revalidate().await,
             Effect::Reflect { attempt } => self.reflect(attempt).await,
             Effect::Replan { epoch } => self.replan(epoch).await,
             Effect::Commit { attempt } => self.commit(attempt).await,
@@ -252,9 +293,9 @@ impl Engine {
         Ok(())
     }
 
-    fn settings(&self, options: &RunOptions) -> Settings {
+    fn settings(&self, options: &RunOptions) -> Result<Settings> {
         let config = &self.project.config;
-        Settings {
+        Ok(Settings {
             limits: Limits {
                 max_retries: config.run.max_retries,
                 max_tasks: config.run.max_tasks,
@@ -265,13 +306,15 @@ impl Engine {
                 rate_limit_cooldown: config.circuit_breaker.rate_limit_cooldown,
             },
             commits: config.git.auto_commit && self.git.is_some(),
+            in_git: self.git.is_some(),
             on_block: if self.git.is_some() { config.git.on_block } else { BlockAction::Keep },
             dry_run: options.dry_run,
             reflection: ReflectionLimits {
                 is_enabled: config.reflection.enabled,
                 max_refinements: config.reflection.max_refinements_per_task,
             },
-        }
+            windows: schedule::windows(config)?,
+        })
     }
 
     /// Journals a signal that has come since the last look.
@@ -281,6 +324,19 @@ impl Engine {
             return Ok(());
         }
         self.store.record(vec![EventKind::StopRequested { signal: signal.to_owned() }])
+    }
+
+    /// Journals what went wrong with notices since the last look.
+    fn note_complaints(&mut self) -> Result<()> {
+        let all = self.store.outbox.as_mut().map(Outbox::complaints).unwrap_or_default();
+        all.into_iter().try_for_each(|text| self.warn(text))
+    }
+
+    /// Waits for the last notices, not for long, and journals what is left.
+    async fn finish_notices(&mut self) -> Result<()> {
+        let Some(outbox) = self.store.outbox.take() else { return Ok(()) };
+        let left = outbox.finish(self.store.state.seq, &mut self.stop).await;
+        left.into_iter().try_for_each(|text| self.warn(text))
     }
 
     fn warn(&mut self, text: String) -> Result<()> {
@@ -302,7 +358,7 @@ impl Engine {
     /// Sleeps; a stop request ends the sleep at once, an edit of task.json is noticed within a second.
     async fn wait(&mut self, until: chrono::DateTime<chrono::Utc>) -> Result<()> {
         self.store.flush();
-        let left = (until - sys::clock::now()).to_std().unwrap_or_default();
+        let left = sys::clock::nap((until - sys::clock::now()).to_std().unwrap_or_default());
         // The wall clock may jump (suspend, NTP): look again at least every second.
         let nap = left.min(std::time::Duration::from_secs(1));
         tokio::select! {
@@ -328,13 +384,6 @@ fn refuse_unusable(queue: &Queue) -> Result<()> {
             bail!(
                 "task.json: task {}: samples and guards compare iterations, and its execution.strategy is single_pass; \
                  leave them out, a target decides there",
-                task.id
-            );
-        }
-        if task.strategy() == "iterative" {
-            bail!(
-                "task.json: task {} asks for execution.strategy = iterative, which this version does not run yet; \
-                 use single_pass",
                 task.id
             );
         }

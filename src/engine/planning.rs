@@ -43,6 +43,8 @@ pub struct PlanRequest {
     pub append: bool,
     /// Where to write instead of task.json.
     pub output: Option<PathBuf>,
+    /// Put into each task of a plan that comes again and again, by which they are known; see [`super::schedule::MARK`].
+    pub mark: Option<String>,
 }
 
 /// What `autodev plan` did.
@@ -106,7 +108,7 @@ pub(super) struct Asked {
 /// [`NoPlan`] when the backend gives no sound plan; otherwise when autodev itself cannot ask.
 pub(super) async fn ask_for_tasks(project: &Project, source: &Source) -> Result<Asked> {
     let checks = detect::detect(&project.config.project.code_dir, sys::env::raw("PATH").as_deref());
-    let request = PlanRequest { source: source.clone(), path: None, ask: true, append: true, output: None };
+    let request = PlanRequest { source: source.clone(), path: None, ask: true, append: true, output: None, mark: None };
     let mut desk = Desk::open(project, "plan", true).await?;
     let existing = existing(project, &request)?;
     let basis = basis(&mut desk, project, source).await?;
@@ -176,7 +178,9 @@ fn take(
     let mut store = Store::open(project, Sinks::new(project, Audience::Command), Store::new_run_id())?;
     let planned_from =
         request.source.planning_source(&request.source.text, &shown_doc(project, &request.source.doc), "");
-    let mut report = place(project, &mut store, request, proposal, &planned_from, "", Taken::Refused)?;
+    // The tasks of a plan that comes again are in the queue since the last time.
+    let taken = if request.mark.is_some() { Taken::Renumbered } else { Taken::Refused };
+    let mut report = place(project, &mut store, request, proposal, &planned_from, "", taken)?;
     report.imported = Some(format.as_str());
     report.remarks = notes;
     Ok(report)
@@ -324,6 +328,8 @@ fn place(
     doc: &str,
     taken: Taken,
 ) -> Result<PlanReport> {
+    let marked = request.mark.as_ref().map(|mark| with_mark(proposal, mark));
+    let proposal = marked.as_ref().unwrap_or(proposal);
     let path = output(project, request)?;
     let caps = queue::caps(project);
     let wish = refill::Wish { project: &project.config.project.name, planning_source: Some(planning_source), doc };
@@ -372,6 +378,14 @@ fn place(
         }])?;
     }
     Ok(PlanReport { specification: None, imported: None, tasks, output: path, backup, remarks: Vec::new() })
+}
+
+fn with_mark(proposal: &Proposal, mark: &str) -> Proposal {
+    let mut marked = proposal.clone();
+    for task in &mut marked.tasks {
+        task.insert(super::schedule::MARK.to_owned(), Value::from(mark));
+    }
+    marked
 }
 
 fn has_no_task(path: &Path, content: &[u8], caps: &Caps) -> bool {

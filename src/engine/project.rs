@@ -6,8 +6,10 @@ use anyhow::{Context, Result};
 
 use crate::config;
 use crate::model::Config;
+use crate::notify;
 use crate::sys;
 use crate::sys::lock::{self, Holder};
+use crate::sys::redact::Redactor;
 
 /// Returns `stem`, or `stem-2` and so on when `dir` has a file of that name with that ending already: two in one second.
 pub(super) fn free_stem(dir: &Path, stem: &str, ending: &str) -> String {
@@ -122,6 +124,11 @@ impl Project {
         self.home.join("tmp")
     }
 
+    /// Where iterative tasks are measured.
+    pub fn trees(&self) -> PathBuf {
+        self.home.join("trees")
+    }
+
     /// The queues of earlier epochs.
     pub fn archive(&self) -> PathBuf {
         self.home.join("archive")
@@ -144,6 +151,22 @@ impl Project {
             files.attempt_log_subdir.clone(),
             self.config.source.clone(),
         ]
+    }
+
+    /// Returns what masks secrets: those of the environment, and those of the channels of `[notify]`.
+    pub fn redactor(&self) -> Redactor {
+        let secrets = notify::secrets(&self.config.notify.channels, &|name| sys::env::text(name));
+        Redactor::with_secrets(&sys::env::with_prefix(""), &secrets)
+    }
+
+    /// Where notices say that the dashboard is: the configured address, else the file.
+    pub fn dashboard(&self) -> String {
+        let url = &self.config.notify.dashboard_url;
+        if url.is_empty() {
+            self.config.files.log_dir.join("dashboard.html").display().to_string()
+        } else {
+            url.clone()
+        }
     }
 
     /// A path as people read it: relative to the code directory when inside.

@@ -44,6 +44,9 @@ impl Engine {
         let mut wanted: Vec<String> = state.parked.values().map(|parked| parked.base.clone()).collect();
         if let Some(active) = &state.active {
             wanted.push(active.base.clone());
+            if let Some((before, _)) = active.campaign.as_ref().and_then(|campaign| campaign.before.as_ref()) {
+                wanted.push(before.clone());
+            }
             if let crate::model::Phase::Attempting { before, .. } = &active.phase {
                 wanted.push(before.clone());
             }
@@ -74,7 +77,7 @@ impl Engine {
                 Vec::new()
             }
         };
-        if self.store.state.active.as_ref().is_none_or(|active| active.base != before) {
+        if self.store.state.active.as_ref().is_none_or(|active| active.base != before && active.campaign.is_none()) {
             self.tree.forget(before);
         }
         let report = AttemptReport {

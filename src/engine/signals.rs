@@ -8,6 +8,21 @@ use tokio::sync::watch;
 
 use crate::sys::proc::{StopSignal, Urgency};
 
+/// Ends one child although nobody asked this process to stop.
+#[derive(Debug)]
+pub struct Interrupter(Arc<watch::Sender<Urgency>>);
+
+impl Interrupter {
+    /// Asks the child to end, with its period of grace. Asking again changes nothing.
+    pub fn interrupt(&self) {
+        self.0.send_if_modified(|urgency| {
+            let is_news = *urgency == Urgency::None;
+            *urgency = (*urgency).max(Urgency::Stop);
+            is_news
+        });
+    }
+}
+
 /// The stop request of this process.
 #[derive(Clone, Debug)]
 pub struct Stop {
@@ -69,6 +84,25 @@ impl Stop {
             }
         });
         receiver
+    }
+
+    /// Returns a receiver for a child as [`Stop::for_child`], and what ends that child without a request to stop.
+    pub fn for_child_or_else(&self) -> (Interrupter, StopSignal) {
+        let mut source = self.for_child();
+        let (sender, receiver) = watch::channel(*source.borrow_and_update());
+        let sender = Arc::new(sender);
+        let interrupter = Interrupter(Arc::clone(&sender));
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    changed = source.changed() => if changed.is_err() { return },
+                    () = sender.closed() => return,
+                }
+                let urgency = *source.borrow_and_update();
+                sender.send_modify(|now| *now = (*now).max(urgency));
+            }
+        });
+        (interrupter, receiver)
     }
 
     /// Waits for the next request.

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::ledger::Ledger;
 use super::project::Project;
 use crate::journal::Journal;
 use crate::model::{Event, EventKind, Pause, State};
@@ -14,12 +15,6 @@ use crate::sys::killpoint;
 use crate::sys::redact::Redactor;
 use crate::view::{self, LogLine, Names, Style};
 
-/// Name of progress.txt among the journal's projections.
-const PROGRESS: &str = "progress";
-/// Fact of the journal: what progress.txt held before autodev's first entry.
-const PROGRESS_HEAD: &str = "progress_head";
-/// A hand-written progress.txt larger than this is not adopted into the journal.
-const HEAD_LIMIT: u64 = 1 << 20;
 /// Status files may take this share of a run's time: they are rewritten at most every cost x 10.
 const THROTTLE: u32 = 10;
 /// And never more often than this, unless somebody may be waiting for it: nobody reads faster.
@@ -48,6 +43,8 @@ pub struct Sinks {
     style: Style,
     log: Option<File>,
     redactor: Redactor,
+    progress: Ledger,
+    experiments: Ledger,
     brief: Option<String>,
     is_stale: bool,
     written: Option<Instant>,
@@ -64,6 +61,8 @@ pub struct Places {
     pub progress: PathBuf,
     /// TASK.md.
     pub brief: PathBuf,
+    /// logs/experiments.jsonl.
+    pub experiments: PathBuf,
     /// logs/autodev.log.
     pub log: PathBuf,
     /// logs/runtime-status.json.
@@ -82,6 +81,7 @@ impl Places {
         Self {
             progress: files.progress.clone(),
             brief: files.task_brief.clone(),
+            experiments: files.log_dir.join("experiments.jsonl"),
             log: files.log_dir.join("autodev.log"),
             status: files.log_dir.join("runtime-status.json"),
             dashboard: files.log_dir.join("dashboard.html"),
@@ -102,12 +102,27 @@ impl Sinks {
     /// Prepares the sinks; nothing is written yet.
     pub fn new(project: &Project, audience: Audience) -> Self {
         let colour = std::io::stderr().is_terminal() && sys::env::raw("NO_COLOR").is_none_or(|v| v.is_empty());
+        let files = Places::of(project);
+        let progress = Ledger {
+            name: "progress",
+            head: "progress_head",
+            path: files.progress.clone(),
+            entry: view::progress::entry,
+        };
+        let experiments = Ledger {
+            name: "experiments",
+            head: "experiments_head",
+            path: files.experiments.clone(),
+            entry: view::experiment::record::entry,
+        };
         Self {
-            files: Places::of(project),
+            files,
+            progress,
+            experiments,
             audience,
             style: Style { is_coloured: colour, columns: None, zone: sys::clock::zone() },
             log: None,
-            redactor: Redactor::from_env(&sys::env::with_prefix("")),
+            redactor: project.redactor(),
             brief: None,
             is_stale: false,
             written: None,
@@ -128,8 +143,12 @@ impl Sinks {
                 self.log_line(event, &line);
             }
         }
-        if let Some(block) = view::progress::entry(event) {
-            let result = self.append_progress(journal, event.seq, &block, state);
+        let name = if state.project.is_empty() { &self.files.names.project } else { &state.project };
+        let header = view::progress::header(name);
+        for result in [
+            self.progress.append(journal, &self.redactor, event, &header),
+            self.experiments.append(journal, &self.redactor, event, ""),
+        ] {
             self.complain(result);
         }
         self.write_brief(state);
@@ -140,8 +159,12 @@ impl Sinks {
             | EventKind::GateStarted { .. }
             | EventKind::RunEnded { .. }
             | EventKind::EnvProblemFound { .. }
-            | EventKind::StopRequested { .. } => true,
-            EventKind::Paused { pause, .. } => matches!(pause, Pause::Limit { .. }),
+            | EventKind::StopRequested { .. }
+            | EventKind::Held { .. }
+            | EventKind::HoldEnded { .. } => true,
+            EventKind::Paused { pause, .. } => {
+                matches!(pause, Pause::Limit { .. } | Pause::Window | Pause::Held { .. })
+            }
             _ => false,
         };
         let is_last = matches!(event.kind, EventKind::RunEnded { .. });
@@ -257,92 +280,26 @@ impl Sinks {
         self.brief = Some(text);
     }
 
-    fn append_progress(&self, journal: &Journal, seq: u64, block: &str, state: &State) -> Result<(), PathError> {
-        let path = &self.files.progress;
-        let block = self.redactor.redact(block);
-        if journal.fact(PROGRESS_HEAD).ok().flatten().is_none() {
-            let head = match sys::fs::read_capped(path, HEAD_LIMIT) {
-                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                Err(_) if path.exists() => String::new(),
-                Err(_) => {
-                    let name = if state.project.is_empty() { &self.files.names.project } else { &state.project };
-                    let head = view::progress::header(name);
-                    sys::fs::append(path, head.as_bytes())?;
-                    head
-                }
-            };
-            // When this is lost, a rebuild starts from an empty head; the file itself is untouched.
-            let _ = journal.set_fact(PROGRESS_HEAD, &head);
-        }
-        killpoint::reach("before progress");
-        sys::fs::append(path, block.as_bytes())?;
-        killpoint::reach("after progress");
-        // When this is lost, the next start finds the block in the file and does not write it again.
-        let _ = journal.set_projected(PROGRESS, seq);
-        Ok(())
-    }
-
-    /// Brings progress.txt up to the journal after a crash: what is missing is added, what is there is not doubled, a
-    /// block that was cut off is completed.
+    /// Brings the files that only grow up to the journal after a crash.
     pub fn catch_up(&mut self, journal: &Journal) {
-        let Ok(done) = journal.projected(PROGRESS) else { return };
-        let mut missing: Vec<(u64, String)> = Vec::new();
-        let read = journal.read_after(done, &mut |event| {
-            if let Some(block) = view::progress::entry(&event) {
-                missing.push((event.seq, block));
-            }
-        });
-        if read.is_err() || missing.is_empty() {
-            return;
+        let header = view::progress::header(&self.files.names.project);
+        for result in [
+            self.progress.catch_up(journal, &self.redactor, &header),
+            self.experiments.catch_up(journal, &self.redactor, ""),
+        ] {
+            self.complain(result);
         }
-        let on_disk = std::fs::read(&self.files.progress).unwrap_or_default();
-        let mut rest = String::new();
-        let mut last = done;
-        for (seq, block) in missing {
-            last = seq;
-            let block = self.redactor.redact(&block).into_owned();
-            if !rest.is_empty() || !contains(&on_disk, block.as_bytes()) {
-                rest.push_str(&block);
-            }
-        }
-        let overlap = overlap(&on_disk, rest.as_bytes());
-        let result = sys::fs::append(&self.files.progress, rest.as_bytes().get(overlap..).unwrap_or_default());
-        if result.is_ok() {
-            // As above: found again at the next start.
-            let _ = journal.set_projected(PROGRESS, last);
-        }
-        self.complain(result);
     }
 
-    /// Writes every projection anew from the journal. Returns the files written; a progress.txt that differs is kept
-    /// as a backup first.
+    /// Writes every projection anew from the journal. Returns the files written; a file that only grows and
+    /// differs is kept as a backup first.
     ///
     /// # Errors
     /// When a file cannot be written or the journal cannot be read.
     pub fn rebuild(&mut self, journal: &Journal, state: &State) -> anyhow::Result<Vec<PathBuf>> {
-        let mut text = match journal.fact(PROGRESS_HEAD)? {
-            Some(head) => head,
-            None => view::progress::header(&self.files.names.project),
-        };
-        let mut last = 0;
-        let redactor = &self.redactor;
-        journal.read_after(0, &mut |event| {
-            last = event.seq;
-            if let Some(block) = view::progress::entry(&event) {
-                text.push_str(&redactor.redact(&block));
-            }
-        })?;
-        let path = self.files.progress.clone();
-        let mut written = vec![path.clone()];
-        match std::fs::read(&path) {
-            Ok(old) if old == text.as_bytes() => {}
-            Ok(old) => {
-                written.push(super::backup::beside(&path, &old)?);
-                write_atomic(&path, text.as_bytes(), Durability::Synced)?;
-            }
-            Err(_) => write_atomic(&path, text.as_bytes(), Durability::Synced)?,
-        }
-        journal.set_projected(PROGRESS, last)?;
+        let header = view::progress::header(&self.files.names.project);
+        let mut written = self.progress.rebuild(journal, &self.redactor, &header)?;
+        written.extend(self.experiments.rebuild(journal, &self.redactor, "")?);
         self.refresh(state);
         written.extend([self.files.brief.clone(), self.files.status.clone(), self.files.dashboard.clone()]);
         Ok(written)
@@ -359,31 +316,9 @@ impl Sinks {
     }
 }
 
-fn make_parent(path: &Path) -> Result<(), PathError> {
+pub(super) fn make_parent(path: &Path) -> Result<(), PathError> {
     match path.parent() {
         Some(dir) => std::fs::create_dir_all(dir).at("create", dir),
         None => Ok(()),
-    }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len().max(1)).any(|window| window == part)
-}
-
-/// Returns how many bytes at the start of `more` already end `text`.
-fn overlap(text: &[u8], more: &[u8]) -> usize {
-    (0..=more.len().min(text.len())).rev().find(|n| text.ends_with(more.get(..*n).unwrap_or_default())).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_block_that_was_cut_off_is_completed_not_doubled() {
-        assert_eq!(overlap(b"head\n## block o", b"## block one\n"), 10);
-        assert_eq!(overlap(b"head\n", b"## block one\n"), 0);
-        assert_eq!(overlap(b"", b"x"), 0);
-        assert!(contains(b"a block b", b"block"));
     }
 }

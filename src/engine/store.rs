@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::outbox::Outbox;
 use super::project::Project;
 use super::sinks::Sinks;
 use crate::journal::{Durability, Journal};
@@ -20,6 +21,8 @@ pub struct Store {
     strangers: u64,
     /// The projections.
     pub sinks: Sinks,
+    /// Notices, beside a run.
+    pub(super) outbox: Option<Outbox>,
 }
 
 impl Store {
@@ -30,7 +33,7 @@ impl Store {
     pub fn open(project: &Project, sinks: Sinks, run: RunId) -> Result<Self> {
         project.prepare()?;
         let journal = Journal::open(&project.journal())?;
-        let mut store = Self { journal, state: State::default(), run, version: 0, strangers: 0, sinks };
+        let mut store = Self { journal, state: State::default(), run, version: 0, strangers: 0, sinks, outbox: None };
         store.version = store.journal.version()?;
         store.fold_new()?;
         Ok(store)
@@ -65,6 +68,13 @@ impl Store {
         killpoint::reach("before journal");
         let events = self.journal.append(&self.run, sys::clock::now(), kinds, durability)?;
         killpoint::reach("after journal");
+        // What another process has journaled since the last look comes first: events are folded in the journal's order.
+        if let Some(first) = events.first().filter(|first| first.seq > self.state.seq.saturating_add(1)) {
+            let mut between = Vec::new();
+            self.journal.read_after(self.state.seq, &mut |event| between.push(event))?;
+            between.retain(|event| event.seq < first.seq);
+            self.fold_strange(&between);
+        }
         for event in &events {
             self.fold(event);
         }
@@ -83,11 +93,15 @@ impl Store {
         self.version = version;
         let mut fresh = Vec::new();
         self.journal.read_after(self.state.seq, &mut |event| fresh.push(event))?;
-        for event in &fresh {
+        self.fold_strange(&fresh);
+        Ok(())
+    }
+
+    fn fold_strange(&mut self, events: &[Event]) {
+        for event in events {
             self.fold(event);
         }
-        self.strangers += fresh.len() as u64;
-        Ok(())
+        self.strangers += events.len() as u64;
     }
 
     /// Returns how many events of other processes were folded in since this one began.
@@ -104,6 +118,11 @@ impl Store {
     fn fold(&mut self, event: &Event) {
         logic::apply(&mut self.state, event);
         self.sinks.show(&self.journal, event, &self.state);
+        if let Some(outbox) = &self.outbox
+            && logic::notify::may_raise(&event.kind)
+        {
+            outbox.told(event.seq);
+        }
     }
 
     /// Writes every projection that is due, now.
@@ -161,9 +180,15 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::Planned { .. }
         | EventKind::PlansTaking { .. }
         | EventKind::SalvageStarted { .. }
+        | EventKind::RevertStarted { .. }
+        | EventKind::ExperimentEnded { .. }
         | EventKind::Salvaged { .. }
         | EventKind::TaskReopened { .. }
         | EventKind::StatusSet { .. }
+        | EventKind::Held { .. }
+        | EventKind::HoldEnded { .. }
+        | EventKind::ScheduleFiring { .. }
+        | EventKind::ScheduleFired { .. }
         | EventKind::QueueBroken { .. }
         | EventKind::RunEnded { .. } => true,
         EventKind::RunStarted(_)
@@ -181,6 +206,15 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::GateStarted { .. }
         | EventKind::GateCancelled { .. }
         | EventKind::AskStarted { .. }
+        | EventKind::BaselineStarted { .. }
+        | EventKind::BaselineEnded { .. }
+        | EventKind::CampaignReset { .. }
+        | EventKind::Proposed { .. }
+        | EventKind::CompareStarted { .. }
+        | EventKind::PairMeasured { .. }
+        | EventKind::CompareEnded { .. }
+        | EventKind::ExperimentJudged { .. }
+        | EventKind::Reverted { .. }
         | EventKind::AskEnded { .. }
         | EventKind::Reflected { .. }
         | EventKind::EpochEnded { .. }
@@ -200,6 +234,7 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::PlanTaken { .. }
         | EventKind::PlanWithdrawn { .. }
         | EventKind::PlanFailed { .. }
+        | EventKind::ScheduleSeen { .. }
         | EventKind::Note { .. }
         | EventKind::Unknown => false,
     }
@@ -211,5 +246,29 @@ pub fn mark_dead(state: &mut State) {
         state.run.status = RunStatus::Interrupted;
         "The run was killed; `autodev run` goes on from there".clone_into(&mut state.run.message);
         state.run.finished_at = state.run.updated_at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sinks::Audience;
+    use super::*;
+
+    #[test]
+    fn what_another_process_has_journaled_is_folded_in_before_what_comes_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        sys::fs::append(&dir.path().join("autodev.toml"), b"").unwrap();
+        let project = Project::open(None, dir.path()).unwrap();
+        let open = || Store::open(&project, Sinks::new(&project, Audience::Command), Store::new_run_id()).unwrap();
+        let (mut run, mut other) = (open(), open());
+        let note = || EventKind::Note { level: "info".into(), text: "x".into() };
+        run.record(vec![note()]).unwrap();
+        other.record(vec![EventKind::Held { reason: String::new(), until: None, interrupts: false }]).unwrap();
+        run.record(vec![note()]).unwrap();
+        assert!(run.state.hold.is_some() && run.state.seq == 3 && run.strangers() == 1);
+        run.catch_up().unwrap();
+        assert_eq!(run.strangers(), 1, "nothing is folded in twice");
+        other.catch_up().unwrap();
+        assert_eq!(other.state, run.state);
     }
 }

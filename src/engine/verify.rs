@@ -21,7 +21,10 @@ impl Engine {
             None => self.queue.task(&id).cloned().context("the task has left the queue")?,
         };
         let now = self.tree.scan()?;
-        let changed = self.tree.changed(&base, &touched, &now)?;
+        let (task, changed, reference) = match self.candidate() {
+            Some((contract, changed, reference)) => (contract, changed, reference),
+            None => (task, self.tree.changed(&base, &touched, &now)?, Reference::default()),
+        };
         self.checked = Some(now.digest());
         let effect = self.store.next_effect();
         self.store.record(vec![EventKind::GateStarted { effect: effect.clone(), attempt }])?;
@@ -33,7 +36,7 @@ impl Engine {
             code_dir: &self.project.config.project.code_dir,
             log_dir: &log_dir,
             is_baseline: false,
-            reference: Reference::default(),
+            reference,
             env: &self.child_env(&task.id, attempt),
             redactor: self.store.sinks.redactor(),
         };

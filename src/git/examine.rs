@@ -155,7 +155,7 @@ fn hooks_in(dir: &Path) -> (Vec<String>, Vec<String>) {
 /// Seconds since a file was last written; `None` when it is not there.
 fn age(file: &Path) -> Option<u64> {
     let modified = DateTime::<Utc>::from(fs::symlink_metadata(file).ok()?.modified().ok()?);
-    u64::try_from((clock::now() - modified).num_seconds().max(0)).ok()
+    u64::try_from((clock::real() - modified).num_seconds().max(0)).ok()
 }
 
 #[cfg(test)]

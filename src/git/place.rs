@@ -85,6 +85,12 @@ impl Place {
         self.top.join(Path::new(std::ffi::OsStr::from_bytes(path)))
     }
 
+    /// Returns where the code directory is when the top is elsewhere.
+    pub(super) fn code_dir_in(&self, top: &Path) -> PathBuf {
+        let prefix = self.prefix.strip_suffix(b"/").unwrap_or(&self.prefix);
+        if prefix.is_empty() { top.to_path_buf() } else { top.join(std::ffi::OsStr::from_bytes(prefix)) }
+    }
+
     /// Whether the directory is the code directory or one above it: never removed, even when empty.
     pub(super) fn is_above_code(&self, dir: &[u8]) -> bool {
         dir.is_empty() || self.prefix.starts_with(&[dir, b"/"].concat())

@@ -48,6 +48,16 @@ pub struct Salvage {
     pub left_out: Vec<LeftOut>,
 }
 
+/// What [`Git::save`] did.
+pub(super) struct Saved {
+    /// `None` when nothing differs from the base.
+    pub(super) commit: Option<String>,
+    /// What the commit holds.
+    pub(super) changes: Vec<Change>,
+    /// What it does not hold.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
 /// One salvage, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SalvageEntry {
@@ -77,11 +87,22 @@ impl Git {
     /// When a file cannot be read or the disk is full; nothing is lost then.
     pub async fn salvage(&self, request: SalvageRequest<'_>) -> Result<Salvage, GitError> {
         let reference = format!("{PREFIX}{}/{}", component(request.task), component(request.effect.as_str()));
-        if let Some(commit) = self.resolve(&reference).await? {
+        let saved = self.save(&reference, &request).await?;
+        Ok(Salvage {
+            reference: saved.commit.is_some().then_some(reference),
+            saved: saved.changes,
+            left_out: saved.left_out,
+        })
+    }
+
+    /// Puts what a task changed into a commit on its base, and that under a reference; what is under it already is the
+    /// answer.
+    pub(super) async fn save(&self, reference: &str, request: &SalvageRequest<'_>) -> Result<Saved, GitError> {
+        if let Some(commit) = self.resolve(reference).await? {
             let diff = self.diff(request.base, &commit).await?;
             let saved = self.saved(&diff, request.changes);
             let left_out = self.not_saved(request.changes, &saved);
-            return Ok(Salvage { reference: Some(reference), saved, left_out });
+            return Ok(Saved { commit: Some(commit), changes: saved, left_out });
         }
         let mut looks = self.place.look(request.changes)?;
         let ignored = self.ignored(None, &looks.present).await?;
@@ -100,17 +121,17 @@ impl Git {
         let diff = self.staged(Some(index.path()), request.base).await?;
         let left_out = looks.left_out;
         if diff.is_empty() {
-            return Ok(Salvage { reference: None, saved: Vec::new(), left_out });
+            return Ok(Saved { commit: None, changes: Vec::new(), left_out });
         }
         let trailers = [(TASK, request.task), (EFFECT, request.effect.as_str()), (BASE, request.base)];
         let message = with_trailers(request.message, &trailers);
         let commit = self.commit_tree(&index, Some(request.base), &message).await?;
         // It must not exist: 40 or 64 zeros say so.
         let none = "0".repeat(commit.len());
-        let call = Call::new("keep a salvage", &["update-ref"]).durable().arg(&reference).arg(&commit).arg(none);
+        let call = Call::new("keep changes", &["update-ref"]).durable().arg(reference).arg(&commit).arg(none);
         self.cli.ok(call).await?;
         let saved = self.saved(&diff, request.changes);
-        Ok(Salvage { reference: Some(reference), saved, left_out })
+        Ok(Saved { commit: Some(commit), changes: saved, left_out })
     }
 
     /// Returns all salvages, newest first.
@@ -243,7 +264,7 @@ impl Git {
 
     /// Returns the paths that are on the disk neither as in the base nor as in the salvage, and those that cannot be
     /// written.
-    async fn conflicts(&self, base: &str, diff: &[Differing]) -> Result<Vec<RelPath>, GitError> {
+    pub(super) async fn conflicts(&self, base: &str, diff: &[Differing]) -> Result<Vec<RelPath>, GitError> {
         let side = |pick: fn(&Differing) -> Option<Entry>| -> Vec<(RootPath, Option<Entry>)> {
             diff.iter().map(|it| (it.path.clone(), pick(it))).collect()
         };

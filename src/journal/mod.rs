@@ -4,7 +4,8 @@
 //! which SQLite orders. Nothing is ever changed or removed. The journal does not interpret events: `logic::apply` does.
 //!
 //! Beside the events it keeps, per projection, the last event that is known to be in its file (`projections`), and a few
-//! facts about the project that are no events (`facts`: the text progress.txt had before the first event).
+//! facts about the project that are no events (`facts`: the text progress.txt had before the first event). Notices are such
+//! projections too, two for each channel: what is dealt with, and what is on its way.
 
 mod untouched;
 
@@ -228,7 +229,15 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`].
     pub fn set_projected(&self, name: &str, seq: u64) -> Result<(), JournalError> {
-        self.make(Durability::Cached).map_err(self.fail("write to"))?;
+        self.mark(name, seq, Durability::Cached)
+    }
+
+    /// The same, as durable as is asked for: before something outside follows from it.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn mark(&self, name: &str, seq: u64, durability: Durability) -> Result<(), JournalError> {
+        self.make(durability).map_err(self.fail("write to"))?;
         self.db
             .prepare_cached(
                 "INSERT INTO projections (name, seq) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",

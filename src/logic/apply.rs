@@ -2,15 +2,17 @@
 
 use chrono::SecondsFormat;
 
-use super::{feed, watch};
+use super::{campaign, feed, series, watch};
 use crate::model::{
-    Active, AttemptReport, Event, EventKind, Failure, HistoryEntry, Inquiry, JournalNote, LeftBlocked, Parked, Pause,
-    Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status, TaskId, TaskState,
-    Verdict,
+    Active, AttemptReport, Event, EventKind, Failure, Fires, HistoryEntry, Hold, Inquiry, JournalNote, LeftBlocked,
+    Parked, Pause, Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status,
+    TaskId, TaskState, Verdict,
 };
 
 /// How many failures the next prompt can show.
 const FAILURES_KEPT: usize = 5;
+/// How many experiments of a task pages and prompts can show.
+const EXPERIMENTS_KEPT: usize = 200;
 /// `changed_files` of a history entry (section 4.2 of the reference's description).
 const HISTORY_FILES: usize = 20;
 
@@ -20,6 +22,7 @@ pub fn apply(state: &mut State, event: &Event) {
     watch::fold::fold(state, event);
     state.seq = event.seq;
     state.run.updated_at = Some(event.at);
+    series::fold(&mut state.experiments, event, EXPERIMENTS_KEPT);
     fold(state, event);
     feed::note(state, event, before.as_deref().or(state.active.clone().as_deref()));
 }
@@ -40,6 +43,8 @@ fn fold(state: &mut State, event: &Event) {
             let is_continued = state.run.exit_code.is_none() && !state.run.id.is_empty();
             if !is_continued {
                 state.left_blocked.clear();
+                let active = state.active.as_ref().map(|active| active.task.clone());
+                state.experiments.of.retain(|task, _| Some(task) == active.as_ref());
             }
             let epoch = if is_continued { state.run.epoch.max(1) } else { 1 };
             state.run = RunState {
@@ -93,6 +98,7 @@ fn fold(state: &mut State, event: &Event) {
                 reflection: None,
                 failures: Vec::new(),
                 usage: crate::model::Usage::default(),
+                campaign: None,
                 phase: Phase::Ready,
             }));
         }
@@ -148,6 +154,10 @@ fn fold(state: &mut State, event: &Event) {
                 state.left_blocked.clear();
             }
         }
+        EventKind::Held { .. } | EventKind::HoldEnded { .. } => fold_hold(state, event),
+        EventKind::ScheduleSeen { .. } | EventKind::ScheduleFiring { .. } | EventKind::ScheduleFired { .. } => {
+            fold_fires(state, event);
+        }
         EventKind::WatchStarted { .. }
         | EventKind::PlansTaking { .. }
         | EventKind::PlanTaken { .. }
@@ -159,6 +169,37 @@ fn fold(state: &mut State, event: &Event) {
         | EventKind::Unknown => {}
         EventKind::Paused { until, pause } if state.active.is_none() => pause_between(&mut state.run, *until, pause),
         _ => fold_cycle(state, event),
+    }
+}
+
+/// A pause by hand, which belongs to the project and outlives runs.
+fn fold_hold(state: &mut State, event: &Event) {
+    match &event.kind {
+        EventKind::Held { reason, until, interrupts } => {
+            state.hold = Some(Hold { reason: reason.clone(), since: event.at, until: *until });
+            let is_at_work =
+                state.active.as_ref().is_some_and(|active| matches!(active.phase, Phase::Attempting { .. }));
+            state.run.is_held_off |= *interrupts && is_at_work;
+        }
+        EventKind::HoldEnded { .. } => state.hold = None,
+        _ => {}
+    }
+}
+
+/// The turns of plans that come again and again.
+fn fold_fires(state: &mut State, event: &Event) {
+    match &event.kind {
+        EventKind::ScheduleSeen { entry } => {
+            state.fires.insert(entry.clone(), Fires { since: event.at, under_way: None });
+        }
+        EventKind::ScheduleFiring { entry, due } => {
+            let fires = state.fires.entry(entry.clone()).or_insert(Fires { since: *due, under_way: None });
+            fires.under_way = Some(*due);
+        }
+        EventKind::ScheduleFired { entry, due, .. } => {
+            state.fires.insert(entry.clone(), Fires { since: *due, under_way: None });
+        }
+        _ => {}
     }
 }
 
@@ -231,7 +272,21 @@ fn pause_between(run: &mut RunState, until: chrono::DateTime<chrono::Utc>, pause
             let (count, since) = run.limited.unwrap_or((0, run.updated_at.unwrap_or(until)));
             run.limited = Some((count.saturating_add(1), since));
         }
+        Pause::Window | Pause::Held { .. } => wait_for_person_or_time(run, until, pause),
     }
+}
+
+fn wait_for_person_or_time(run: &mut RunState, until: chrono::DateTime<chrono::Utc>, pause: &Pause) {
+    run.status = RunStatus::Waiting;
+    let until = pause.end(until).map(|until| until.to_rfc3339_opts(SecondsFormat::Secs, true));
+    run.message = match (pause, until) {
+        (Pause::Held { reason, .. }, until) => {
+            let until = until.map_or_else(|| "until `autodev resume`".to_owned(), |until| format!("until {until}"));
+            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            format!("Paused by hand {until}{reason}")
+        }
+        (_, until) => format!("Waiting until {}: outside of the schedule's windows", until.unwrap_or_default()),
+    };
 }
 
 fn wait_for_limit(run: &mut RunState, until: chrono::DateTime<chrono::Utc>, reason: &str) {
@@ -255,6 +310,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
             task.label().clone_into(&mut active.title);
             active.phase =
                 Phase::Attempting { effect: effect.clone(), attempt: *attempt, before: before.clone(), process: None };
+            campaign::start_attempt(active, event);
         }
         EventKind::AgentSpawned { pid, start_ticks, .. } => {
             if let Phase::Attempting { process, .. } = &mut active.phase {
@@ -270,7 +326,8 @@ fn fold_cycle(state: &mut State, event: &Event) {
             let Phase::Attempting { attempt, .. } = active.phase else { return };
             end_attempt(active, attempt, report);
             // Who interrupts the agent wants the run to stop; without this the attempt would begin again for ever.
-            if report.end == ProcessEnd::Interrupted && !report.is_ok && run.stop.is_none() {
+            let is_stop = !std::mem::take(&mut run.is_held_off);
+            if is_stop && report.end == ProcessEnd::Interrupted && !report.is_ok && run.stop.is_none() {
                 run.stop = Some("an interrupt of the agent".to_owned());
             }
             run.usage = run.usage.plus(report.usage);
@@ -286,7 +343,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
         }
         EventKind::GateEnded { report: gate, changed, .. } => {
             gate.outcome.as_str().clone_into(&mut run.last_outcome);
-            active.infra = if gate.verdict == Verdict::Infra { active.infra.saturating_add(1) } else { 0 };
+            count_infra(active, gate.verdict);
             if let Phase::Verifying { attempt, report, .. } = &active.phase {
                 active.phase = Phase::Verified {
                     attempt: *attempt,
@@ -298,7 +355,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
         }
         EventKind::GateCancelled { .. } => {
             run.gate_cut = run.stop.is_some();
-            back_to_attempted(active);
+            campaign::cancel(active);
         }
         EventKind::Reflected { reflection, .. } => active.reflection = Some(reflection.clone()),
         EventKind::AttemptFailed { task, attempt, code, summary, errors, changed, notes, .. } => {
@@ -346,6 +403,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
                 active.phase =
                     Phase::Verified { attempt: *attempt, attempted: attempted.clone(), gate, changed: changed.clone() };
             }
+            campaign::reconsider(active);
         }
         EventKind::BlockDecided { reason } => {
             active.phase = Phase::Blocking { reason: reason.clone(), effect: None };
@@ -361,7 +419,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
                 active.phase = Phase::Cleared { reason: reason.clone(), salvage: reference.clone() };
             }
         }
-        _ => {}
+        _ => campaign::fold(run, active, event),
     }
 }
 
@@ -438,16 +496,26 @@ fn end_attempt(active: &mut Active, attempt: u32, report: &AttemptReport) {
     }
 }
 
-fn back_to_attempted(active: &mut Active) {
+/// Counts checks in a row that could not be made.
+pub(super) fn count_infra(active: &mut Active, verdict: Verdict) {
+    active.infra = if verdict == Verdict::Infra { active.infra.saturating_add(1) } else { 0 };
+}
+
+pub(super) fn back_to_attempted(active: &mut Active) {
     let (attempt, report) = match &active.phase {
         Phase::Verifying { attempt, report, .. } => (*attempt, report.clone()),
-        Phase::Verified { attempt, attempted, .. } | Phase::Committing { attempt, attempted, .. } => {
-            (*attempt, attempted.clone())
-        }
+        Phase::Verified { attempt, attempted, .. }
+        | Phase::Comparing { attempt, attempted, .. }
+        | Phase::Committing { attempt, attempted, .. } => (*attempt, attempted.clone()),
         Phase::Ready
         | Phase::Attempting { .. }
         | Phase::Attempted { .. }
         | Phase::Integrated { .. }
+        | Phase::Baselining { .. }
+        | Phase::Baselined { .. }
+        | Phase::Reverting { .. }
+        | Phase::Reverted { .. }
+        | Phase::Revalidating { .. }
         | Phase::Blocking { .. }
         | Phase::Cleared { .. } => return,
     };
@@ -460,7 +528,7 @@ fn pause_run(run: &mut RunState, active: &mut Active, until: chrono::DateTime<ch
         Pause::Retry | Pause::NextTask => run.status = RunStatus::RetryWait,
         Pause::Recheck => {
             run.status = RunStatus::RetryWait;
-            back_to_attempted(active);
+            campaign::cancel(active);
         }
         Pause::Limit { reason, .. } => {
             wait_for_limit(run, until, reason);
@@ -468,6 +536,7 @@ fn pause_run(run: &mut RunState, active: &mut Active, until: chrono::DateTime<ch
             active.limited = Some((count.saturating_add(1), since));
             active.phase = Phase::Ready;
         }
+        Pause::Window | Pause::Held { .. } => wait_for_person_or_time(run, until, pause),
     }
 }
 

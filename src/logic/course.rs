@@ -11,19 +11,27 @@ use crate::model::{
 };
 
 mod epochs;
+mod schedule;
 
 /// What the world does with one attempt.
 #[derive(Clone, Debug)]
 enum Turn {
     Passes,
-    FailsChecks { changes: bool },
-    Dies { code: i32, changes: bool },
+    FailsChecks {
+        changes: bool,
+    },
+    Dies {
+        code: i32,
+        changes: bool,
+    },
     Limited,
     EnvError,
     CannotCheck,
     HookRefuses,
     Stopped,
     StoppedByHand,
+    /// A person pauses at once, and goes on before the agent has ended.
+    HeldOff,
 }
 
 /// How a played run ended.
@@ -39,9 +47,11 @@ fn settings(limits: Limits) -> Settings {
     Settings {
         limits,
         commits: true,
+        in_git: true,
         on_block: BlockAction::Salvage,
         dry_run: false,
         reflection: ReflectionLimits::default(),
+        windows: Vec::new(),
     }
 }
 
@@ -204,6 +214,11 @@ impl World {
                 prompt_chars: 1,
                 prompt_head: "p".into(),
             }]),
+            Effect::Baseline
+            | Effect::Propose { .. }
+            | Effect::Compare { .. }
+            | Effect::Revert { .. }
+            | Effect::Revalidate => unreachable!("played in logic::iterate"),
             Effect::Stop => unreachable!("handled by the caller"),
         }
     }
@@ -219,9 +234,14 @@ impl World {
             before: "before".into(),
             log: "log".into(),
             backend: "codex".into(),
+            before_commit: None,
         }]);
         if matches!(turn, Turn::Stopped) {
             self.record(vec![EventKind::StopRequested { signal: "SIGTERM".into() }]);
+        }
+        if matches!(turn, Turn::HeldOff) {
+            self.record(vec![EventKind::Held { reason: String::new(), until: None, interrupts: true }]);
+            self.record(vec![EventKind::HoldEnded { by_itself: false }]);
         }
         let (end, is_ok, changes) = match &turn {
             Turn::Passes | Turn::CannotCheck | Turn::HookRefuses => (ProcessEnd::Exited { code: 0 }, true, true),
@@ -229,7 +249,7 @@ impl World {
             Turn::Dies { code, changes } => (ProcessEnd::Exited { code: *code }, false, *changes),
             Turn::Limited => (ProcessEnd::Limited(Limit { code: 1, reason: "429".into(), until: None }), false, false),
             Turn::EnvError => (ProcessEnd::EnvError(EnvProblem { code: 1, reason: "no key".into() }), false, false),
-            Turn::Stopped | Turn::StoppedByHand => (ProcessEnd::Interrupted, false, true),
+            Turn::Stopped | Turn::StoppedByHand | Turn::HeldOff => (ProcessEnd::Interrupted, false, true),
         };
         self.turn = Some(turn);
         let changed = if changes { vec![RelPath::from(format!("{task}.txt").as_str())] } else { vec![] };
@@ -364,6 +384,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         1 => Just(Turn::EnvError),
         1 => Just(Turn::Stopped),
         1 => Just(Turn::StoppedByHand),
+        1 => Just(Turn::HeldOff),
     ]
 }
 

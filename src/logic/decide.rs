@@ -4,15 +4,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::breaker::give_up;
 use super::depend;
+use super::iterate;
 use super::limit::{self, Wait};
 use super::reflect::{self, Occasion};
+use super::schedule::{self, Standing};
 use crate::model::{
     Active, AttemptReport, BlockAction, Effect, EventKind, GateReport, Limit, Pause, Phase, ProcessEnd, Reflection,
     RelPath, RunStatus, Settings, State, TaskId, Verdict,
 };
 
 /// A check that cannot be made is tried this often without an agent before the attempt counts as failed.
-const RECHECKS: u32 = 2;
+pub(super) const RECHECKS: u32 = 2;
 /// `verification_errors` of a history entry (section 4.2 of the reference's description).
 const HISTORY_ERRORS: usize = 10;
 /// The code of an attempt whose agent ended well but whose checks failed.
@@ -46,7 +48,7 @@ fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
     if is_halted(state) {
         return finish(state);
     }
-    if let Some(next) = waiting(state, now) {
+    if let Some(next) = waiting(state, settings, now) {
         return next;
     }
     if settings.dry_run {
@@ -63,7 +65,8 @@ fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
     }
     match depend::next(state) {
         Some(task) if state.run.rounds < settings.limits.max_tasks => {
-            Next::Perform(Effect::OpenTask { task: task.id.clone() })
+            let open = Next::Perform(Effect::OpenTask { task: task.id.clone() });
+            barred(state, settings, now).unwrap_or(open)
         }
         None if state.next_pending().is_some() => stuck(state),
         _ if state.run.epoch >= settings.limits.max_epochs || state.run.exhausted.is_some() => finish(state),
@@ -96,7 +99,8 @@ fn end_of_epoch(state: &State) -> EventKind {
 /// Plans anew, or waits for the service that refused to.
 fn replan(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
     let Some(refusal) = &state.run.refusal else {
-        return Next::Perform(Effect::Replan { epoch: state.run.epoch });
+        let replan = Next::Perform(Effect::Replan { epoch: state.run.epoch });
+        return barred(state, settings, now).unwrap_or(replan);
     };
     let (count, since) = state.run.limited.unwrap_or((0, now));
     wait_for(state, settings, refusal, count, since, now)
@@ -121,6 +125,9 @@ fn wait_for(
 }
 
 fn go_on(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
+    if let Some(next) = iterate::next(state, settings, active, now) {
+        return next;
+    }
     match &active.phase {
         Phase::Ready => ready(state, settings, active, now),
         Phase::Attempting { attempt, .. } => Next::Perform(Effect::RunAttempt { attempt: *attempt }),
@@ -142,7 +149,14 @@ fn go_on(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>
                 block(state, settings, active, now)
             }
         }
-        Phase::Cleared { .. } => block(state, settings, active, now),
+        // Those above `Cleared` are of iterative tasks, which have been dealt with.
+        Phase::Baselining { .. }
+        | Phase::Baselined { .. }
+        | Phase::Comparing { .. }
+        | Phase::Reverting { .. }
+        | Phase::Reverted { .. }
+        | Phase::Revalidating { .. }
+        | Phase::Cleared { .. } => block(state, settings, active, now),
     }
 }
 
@@ -156,7 +170,8 @@ fn ready(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>
     if let Some(reason) = over_budget(state, active).or_else(|| give_up(active, &settings.limits)) {
         return Next::Record(vec![EventKind::BlockDecided { reason }]);
     }
-    waiting(state, now).unwrap_or(Next::Perform(Effect::RunAttempt { attempt: active.charged.saturating_add(1) }))
+    let begin = Next::Perform(Effect::RunAttempt { attempt: active.charged.saturating_add(1) });
+    waiting(state, settings, now).or_else(|| barred(state, settings, now)).unwrap_or(begin)
 }
 
 /// Returns why no more may be spent on the plan of a task.
@@ -195,7 +210,7 @@ fn attempted(
             if state.run.gate_cut || state.run.env_problem.is_some() {
                 return finish(state);
             }
-            waiting_unless_stopped(state, now).unwrap_or(Next::Perform(Effect::Verify { attempt }))
+            waiting_unless_stopped(state, settings, now).unwrap_or(Next::Perform(Effect::Verify { attempt }))
         }
         ProcessEnd::Exited { .. }
         | ProcessEnd::Signalled { .. }
@@ -335,7 +350,7 @@ fn complete(
     Next::Record(records)
 }
 
-fn block(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
+pub(super) fn block(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>) -> Next {
     let reason = match &active.phase {
         Phase::Blocking { reason, .. } | Phase::Cleared { reason, .. } => reason.clone(),
         _ => String::new(),
@@ -365,7 +380,7 @@ fn lesson(active: &Active, attempt: u32, changed: &[RelPath]) -> (String, Vec<St
     (format!("Completed on attempt {attempt} after: {}", failure.summary), vec![note])
 }
 
-fn failure_text(attempt: u32, report: &AttemptReport) -> String {
+pub(super) fn failure_text(attempt: u32, report: &AttemptReport) -> String {
     let said = report.message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let how = match &report.end {
         ProcessEnd::Exited { code: 0 } => "the agent did not report success (exit code 0)".to_owned(),
@@ -385,7 +400,7 @@ fn failure_text(attempt: u32, report: &AttemptReport) -> String {
     if said.is_empty() { text } else { format!("{text}: {said}") }
 }
 
-fn taken_away(state: &State, task: &TaskId) -> Option<String> {
+pub(super) fn taken_away(state: &State, task: &TaskId) -> Option<String> {
     match state.task(task) {
         None => Some(format!("{task} is no longer in the queue; its work stays in the tree")),
         Some(t) if t.status.passes => Some(format!("{task} was marked as done by hand; its work stays in the tree")),
@@ -394,23 +409,64 @@ fn taken_away(state: &State, task: &TaskId) -> Option<String> {
     }
 }
 
-fn is_halted(state: &State) -> bool {
+pub(super) fn is_halted(state: &State) -> bool {
     state.run.stop.is_some() || state.run.env_problem.is_some()
 }
 
-fn waiting(state: &State, now: DateTime<Utc>) -> Option<Next> {
-    let (until, _) = state.run.pause.as_ref()?;
-    if now < *until {
+pub(super) fn waiting(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<Next> {
+    let (until, pause) = state.run.pause.as_ref()?;
+    let goes_on = match pause {
+        Pause::Retry | Pause::NextTask | Pause::Limit { .. } | Pause::Recheck => now < *until,
+        Pause::Window | Pause::Held { .. } if hold_over(state, now).is_some() => return hold_over(state, now),
+        // What is so now decides, not what was when the pause began: a person may have changed it, or the clock jumped.
+        Pause::Window | Pause::Held { .. } => match bar(state, settings, now) {
+            Some((new, why)) if new != *until || why != *pause => {
+                return Some(Next::Record(vec![EventKind::Paused { until: new, pause: why }]));
+            }
+            bar => bar.is_some(),
+        },
+    };
+    if goes_on {
         return Some(Next::Perform(Effect::Wait { until: *until }));
     }
     Some(Next::Record(vec![EventKind::PauseEnded]))
 }
 
-fn waiting_unless_stopped(state: &State, now: DateTime<Utc>) -> Option<Next> {
-    if state.run.stop.is_some() { None } else { waiting(state, now) }
+pub(super) fn waiting_unless_stopped(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<Next> {
+    if state.run.stop.is_some() { None } else { waiting(state, settings, now) }
 }
 
-fn pause_between(state: &State, settings: &Settings, done: &TaskId, now: DateTime<Utc>) -> Option<EventKind> {
+/// What keeps the next attempt, or planning anew, from beginning, and the decision that follows.
+pub(super) fn barred(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<Next> {
+    let bar = || bar(state, settings, now).map(|(until, pause)| Next::Record(vec![EventKind::Paused { until, pause }]));
+    hold_over(state, now).or_else(bar)
+}
+
+/// A pause by hand whose time has come is over for everybody.
+fn hold_over(state: &State, now: DateTime<Utc>) -> Option<Next> {
+    let is_over = state.hold.as_ref()?.is_over(now);
+    is_over.then(|| Next::Record(vec![EventKind::HoldEnded { by_itself: true }]))
+}
+
+/// Why no agent may be started now, and until when: a person paused the project, or no window is open.
+fn bar(state: &State, settings: &Settings, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Pause)> {
+    if let Some(hold) = state.hold.as_ref().filter(|hold| !hold.is_over(now)) {
+        let pause = Pause::Held { reason: hold.reason.clone(), is_endless: hold.until.is_none() };
+        // Without an end, a time that is as good as none, and always the same.
+        return Some((hold.until.unwrap_or_else(|| later(hold.since, u64::MAX)), pause));
+    }
+    match schedule::standing(&settings.windows, now) {
+        Standing::Open { .. } => None,
+        Standing::Closed { until } => Some((until, Pause::Window)),
+    }
+}
+
+pub(super) fn pause_between(
+    state: &State,
+    settings: &Settings,
+    done: &TaskId,
+    now: DateTime<Utc>,
+) -> Option<EventKind> {
     let delay_seconds = settings.limits.delay_seconds;
     let more = state.tasks.iter().any(|t| &t.id != done && !t.status.passes && !t.status.blocked);
     let is_last = state.run.rounds >= settings.limits.max_tasks && state.run.epoch >= settings.limits.max_epochs;
@@ -418,7 +474,7 @@ fn pause_between(state: &State, settings: &Settings, done: &TaskId, now: DateTim
     goes_on.then(|| EventKind::Paused { until: later(now, delay_seconds), pause: Pause::NextTask })
 }
 
-fn later(now: DateTime<Utc>, seconds: u64) -> DateTime<Utc> {
+pub(super) fn later(now: DateTime<Utc>, seconds: u64) -> DateTime<Utc> {
     // A century is as good as for ever, and cannot overflow.
     now + TimeDelta::seconds(seconds.min(3_153_600_000) as i64)
 }
@@ -432,7 +488,7 @@ fn spread(run: &str, count: u32) -> u64 {
     hash % 100
 }
 
-fn finish(state: &State) -> Next {
+pub(super) fn finish(state: &State) -> Next {
     let run = &state.run;
     let counts = format!("{} completed, {} blocked", run.completed, run.blocked);
     let after = run.exhausted.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();

@@ -29,7 +29,7 @@ use std::fmt::Write as _;
 
 use super::judge;
 use super::stats::{self, Location};
-use crate::model::{Direction, Numeric, Outcome, Samples};
+use crate::model::{Direction, Finding, Numeric, Outcome, Samples};
 
 pub use self::campaign::{Revalidation, alpha, revalidate, revalidation_alpha};
 pub use self::guard::{Guarded, guard};
@@ -60,10 +60,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns the settings of a metric, or `None` when it does not say which way is better.
-    pub fn of(numeric: &Numeric) -> Option<Self> {
+    /// Returns the settings of a metric, or `None` when it does not say which way is better. Without a word about samples
+    /// and about the least improvement, a metric that `is_noisy` is measured until it is known, and one that is not once.
+    pub fn of(numeric: &Numeric, is_noisy: bool) -> Option<Self> {
         let own = &numeric.sampling;
-        let samples = own.samples.unwrap_or(Samples::Fixed(1));
+        let has_threshold = numeric.min_improvement > 0.0;
+        let default = if is_noisy && !has_threshold { Samples::Auto } else { Samples::Fixed(1) };
+        let samples = own.samples.unwrap_or(default);
         let warmup = match (own.warmup, samples) {
             (Some(warmup), _) => warmup,
             (None, Samples::Auto) => 1,
@@ -83,6 +86,11 @@ impl Settings {
             unchanged_tolerance: numeric.unchanged_tolerance,
         })
     }
+}
+
+/// Whether it is to be found out if a metric gives the same number twice: nothing is said that depends on it.
+pub fn is_open(numeric: &Numeric) -> bool {
+    numeric.sampling.samples.is_none() && numeric.min_improvement <= 0.0
 }
 
 /// The two sides of a pair.
@@ -133,30 +141,6 @@ pub enum Step {
     },
     /// It is known.
     Decide(Comparison),
-}
-
-/// What a comparison found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// The candidate is better, by enough.
-    Improved,
-    /// It is worse.
-    Regressed,
-    /// Nothing suggests a difference worth having.
-    Unchanged,
-    /// All pairs are measured and prove nothing either way.
-    Undecided,
-}
-
-impl Finding {
-    /// Returns the outcome it counts as; undecided is unchanged.
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Self::Improved => Outcome::Improved,
-            Self::Regressed => Outcome::Regressed,
-            Self::Unchanged | Self::Undecided => Outcome::Unchanged,
-        }
-    }
 }
 
 /// Two sides compared.
@@ -250,7 +234,8 @@ impl Comparison {
         } else if test.below <= look.harm {
             Finding::Regressed
         } else if is_too_small && settings.min_effect > 0.0 {
-            Finding::Unchanged
+            // The whole interval is on the wrong side: that is more than not good enough.
+            if gains.relative(place.interval.1) < 0.0 { Finding::Regressed } else { Finding::Unchanged }
         } else if is_last {
             Finding::Undecided
         } else if patience == Patience::UntilHopeless && !has_trend {
@@ -276,7 +261,8 @@ fn reason(finding: Finding, gains: &Gains, place: Location, p_value: f64, settin
     let word = if estimate < 0.0 { "worse" } else { "better" };
     let mut line = format!("{:.1} % {word} ({from:+.1} to {to:+.1} %), {} pairs", estimate.abs(), gains.values.len());
     let more = match finding {
-        Finding::Improved | Finding::Regressed => write!(line, ", p={p_value:.1e}"),
+        Finding::Improved => write!(line, ", p={p_value:.1e}"),
+        Finding::Regressed => Ok(()),
         Finding::Unchanged if settings.min_effect > 0.0 => {
             write!(line, "; not the {:.1} % that are worth keeping", 100.0 * settings.min_effect)
         }

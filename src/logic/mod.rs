@@ -6,6 +6,7 @@
 
 mod apply;
 mod breaker;
+mod campaign;
 pub mod classify;
 pub mod contract;
 #[cfg(test)]
@@ -15,15 +16,20 @@ pub mod depend;
 mod feed;
 pub mod front_matter;
 pub mod health;
+pub mod iterate;
 pub mod judge;
 pub mod limit;
 pub mod measure;
 #[cfg(test)]
 pub(crate) mod mutate;
+pub mod notify;
 pub mod plain;
 mod recover;
 pub mod reflect;
 pub mod reply;
+pub mod schedule;
+pub mod series;
+pub mod session;
 pub mod source;
 pub mod stats;
 pub mod watch;

@@ -1,6 +1,6 @@
 //! What a run that ended in the middle of something left behind, and what is to be done about it.
 
-use crate::model::{EffectId, Phase, State};
+use crate::model::{Active, EffectId, Phase, State, Step};
 
 /// One thing to settle before work goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,20 +26,32 @@ pub enum Recovery {
 }
 
 /// Returns what the active task needs, if anything. `Ready`, `Attempted`, `Integrated`, `Blocking` and `Cleared` go on
-/// by themselves: a salvage is idempotent.
+/// by themselves: a salvage is idempotent, and so is putting a change back.
 pub fn recover(state: &State) -> Option<Recovery> {
     let active = state.active.as_ref()?;
     match &active.phase {
         Phase::Attempting { effect, before, .. } => {
             Some(Recovery::EndAttempt { effect: effect.clone(), before: before.clone() })
         }
-        Phase::Verifying { effect, .. } => Some(Recovery::RepeatGate { effect: effect.clone() }),
-        Phase::Verified { .. } => Some(Recovery::RepeatGate { effect: EffectId::default() }),
+        Phase::Verifying { effect, .. }
+        | Phase::Comparing { effect, .. }
+        | Phase::Baselining { effect }
+        | Phase::Revalidating { effect } => Some(Recovery::RepeatGate { effect: effect.clone() }),
+        // Judged and to be put back: no check changes that.
+        Phase::Verified { .. } if is_to_be_put_back(active) => None,
+        Phase::Verified { .. } | Phase::Baselined { .. } => Some(Recovery::RepeatGate { effect: EffectId::default() }),
         Phase::Committing { effect, .. } => Some(Recovery::FindCommit { effect: effect.clone() }),
         Phase::Ready
         | Phase::Attempted { .. }
         | Phase::Integrated { .. }
+        | Phase::Reverting { .. }
+        | Phase::Reverted { .. }
         | Phase::Blocking { .. }
         | Phase::Cleared { .. } => None,
     }
+}
+
+fn is_to_be_put_back(active: &Active) -> bool {
+    let candidate = active.campaign.as_ref().and_then(|campaign| campaign.candidate.as_ref());
+    candidate.and_then(|candidate| candidate.judged.as_ref()).is_some_and(|(_, step)| *step == Step::Revert)
 }

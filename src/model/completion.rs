@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::CommandSpec;
 use super::metric::{CommandChoice, Extract, Guard, Sampling};
 
 /// When a task counts as done.
@@ -43,6 +44,9 @@ pub struct Numeric {
     /// How often an iterative task measures, and how sure it has to be.
     #[serde(default, skip_serializing_if = "Sampling::is_default")]
     pub sampling: Sampling,
+    /// What makes a fresh checkout ready to be measured, for example `npm ci`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepare: Vec<CommandSpec>,
     /// Other numbers that must not get worse.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<Guard>,
@@ -62,6 +66,7 @@ impl Default for Numeric {
             extract: Extract::default(),
             command: None,
             sampling: Sampling::default(),
+            prepare: Vec::new(),
             guards: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::BlockAction;
+use super::{BlockAction, ChannelConfig};
 
 /// A complete configuration. One field per section of autodev.toml.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -41,6 +41,10 @@ pub struct Config {
     pub env_errors: EnvErrorsConfig,
     /// `[detach]`.
     pub detach: DetachConfig,
+    /// `[schedule]`.
+    pub schedule: ScheduleConfig,
+    /// `[notify]`.
+    pub notify: NotifyConfig,
     /// The autodev.toml this came from. Not a key.
     #[serde(skip)]
     pub source: PathBuf,
@@ -402,6 +406,19 @@ pub struct GitConfig {
     pub commit_message_template: String,
     /// `on_block` (ours): `salvage` or `keep`.
     pub on_block: BlockAction,
+    /// `experiment_history` (ours): `clean` or `revert-commits`.
+    pub experiment_history: ExperimentHistory,
+}
+
+/// What the history shows of changes that iterative tasks put back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExperimentHistory {
+    /// Nothing: they are kept under `refs/autodev/experiments/`.
+    #[default]
+    Clean,
+    /// A commit of the change and one that reverts it.
+    RevertCommits,
 }
 
 /// `[env_errors]`.
@@ -414,6 +431,66 @@ pub struct EnvErrorsConfig {
 /// `[detach]`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct DetachConfig {
-    /// Start of tmux session names.
+    /// What `run --detach` uses.
+    pub mode: DetachMode,
+    /// Start of session names.
     pub tmux_session_prefix: String,
+}
+
+/// `[schedule]` (ours).
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+pub struct ScheduleConfig {
+    /// When agents may be started; empty: always. Each is what `logic::schedule::window` reads.
+    pub windows: Vec<String>,
+    /// Plans that come again and again.
+    pub cron: Vec<CronConfig>,
+    /// Seconds; a plan that was missed and is older is not made up for.
+    pub catch_up_seconds: u32,
+}
+
+/// One of `[schedule].cron`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct CronConfig {
+    /// What `logic::schedule::recurrence` reads.
+    pub at: String,
+    /// The plan. Absolute.
+    pub plan: PathBuf,
+}
+
+/// What keeps a detached command going.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DetachMode {
+    /// tmux where it is installed, else a process.
+    #[default]
+    Auto,
+    /// A tmux session.
+    Tmux,
+    /// A process without a terminal.
+    Process,
+}
+
+impl DetachMode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Tmux, Self::Process];
+
+    /// Returns the word in autodev.toml and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Tmux => "tmux",
+            Self::Process => "process",
+        }
+    }
+}
+
+/// `[notify]` (ours).
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct NotifyConfig {
+    /// Where people find the dashboard; empty: notices name the file.
+    pub dashboard_url: String,
+    /// Longest time one delivery may take, in seconds, at least 1.
+    pub timeout_seconds: u64,
+    /// Who is told what.
+    pub channels: Vec<ChannelConfig>,
 }

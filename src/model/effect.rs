@@ -27,6 +27,25 @@ pub enum Effect {
         /// The attempt that is judged.
         attempt: u32,
     },
+    /// Check and measure the tree before an iterative task begins.
+    Baseline,
+    /// Put what an iteration changed into a commit under a reference.
+    Propose {
+        /// From 1.
+        iteration: u32,
+    },
+    /// Measure the tree with the change against the best so far.
+    Compare {
+        /// From 1.
+        iteration: u32,
+    },
+    /// Put the tree back to the best so far.
+    Revert {
+        /// From 1.
+        iteration: u32,
+    },
+    /// Measure the best tree against the one the task began with.
+    Revalidate,
     /// Ask why an attempt failed, and refine the task by the answer.
     Reflect {
         /// The attempt that failed.
@@ -75,4 +94,25 @@ pub enum Pause {
     },
     /// A check could not be made; it is tried again without an agent.
     Recheck,
+    /// No window of `[schedule].windows` is open.
+    Window,
+    /// A person paused the project.
+    Held {
+        /// Why; may be empty.
+        reason: String,
+        /// Whether only `autodev resume` ends it; the time of the pause means nothing then.
+        is_endless: bool,
+    },
+}
+
+impl Pause {
+    /// Returns when a pause that was recorded with this time ends by itself.
+    pub fn end(&self, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Held { is_endless: true, .. } => None,
+            Self::Retry | Self::NextTask | Self::Limit { .. } | Self::Recheck | Self::Window | Self::Held { .. } => {
+                Some(until)
+            }
+        }
+    }
 }

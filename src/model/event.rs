@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::state::RunStatus;
 use super::{
-    AnswerReport, AttemptReport, Change, CheckResult, EffectId, GateReport, Inquiry, Pause, Placement, PlanChange,
-    PlanStanding, Reflection, RelPath, Replan, RunId, Said, Settings, Status, Task, TaskId, TaskState,
+    AnswerReport, AttemptReport, Change, CheckResult, Compared, EffectId, ExperimentRecord, Firing, GateReport,
+    Inquiry, Pause, Placement, PlanChange, PlanStanding, Reflection, RelPath, Replan, RunId, Said, Settings, Status,
+    Step, Task, TaskId, TaskState,
 };
 
 /// Version of the event vocabulary, kept in the journal. Readers ignore kinds they do not know.
@@ -100,6 +101,9 @@ pub enum EventKind {
         log: String,
         /// Backend name.
         backend: String,
+        /// The commit whose tree is the tree before it; of iterative tasks only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before_commit: Option<String>,
     },
     /// The agent's process runs.
     AgentSpawned {
@@ -151,6 +155,115 @@ pub enum EventKind {
     GateCancelled {
         /// Identity.
         effect: EffectId,
+    },
+    /// The tree is about to be checked and measured before an iterative task begins.
+    BaselineStarted {
+        /// Identity.
+        effect: EffectId,
+        /// The task as it was then: the contract of all iterations.
+        task: Box<Task>,
+    },
+    /// It was.
+    BaselineEnded {
+        /// Identity.
+        effect: EffectId,
+        /// What the checks found.
+        report: GateReport,
+        /// The metric of the same tree measured again, when it was to be found out whether it is noisy.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        repeats: Vec<f64>,
+    },
+    /// The contract of an iterative task was changed by a person: its numbers no longer mean anything.
+    CampaignReset {
+        /// Which task.
+        task: TaskId,
+        /// Why.
+        reason: String,
+    },
+    /// What an iteration changed is safe under a reference.
+    Proposed {
+        /// Which task.
+        task: TaskId,
+        /// From 1.
+        iteration: u32,
+        /// The commit; absent when nothing was changed that git can hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+        /// `refs/autodev/experiments/...`; empty without a commit.
+        reference: String,
+        /// What it changes, sorted.
+        changed: Vec<Change>,
+        /// What was changed and git cannot hold.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_out: Vec<RelPath>,
+        /// One line: how many files and lines.
+        summary: String,
+    },
+    /// Two trees are about to be measured against each other.
+    CompareStarted {
+        /// Identity.
+        effect: EffectId,
+        /// From 1; 0 is the last word, the best tree against the one the task began with.
+        iteration: u32,
+    },
+    /// Both were measured once more.
+    PairMeasured {
+        /// Identity of the comparison.
+        effect: EffectId,
+        /// From 1; the warm-up counts.
+        pair: u32,
+        /// The best tree so far.
+        champion: f64,
+        /// The tree with the change.
+        candidate: f64,
+    },
+    /// They were.
+    CompareEnded {
+        /// Identity.
+        effect: EffectId,
+        /// From 1; 0 is the last word.
+        iteration: u32,
+        /// What was found.
+        compared: Compared,
+    },
+    /// Decision: what is done with the change of an iteration.
+    ExperimentJudged {
+        /// Which task.
+        task: TaskId,
+        /// What is known so far.
+        record: Box<ExperimentRecord>,
+        /// What is done.
+        step: Step,
+    },
+    /// The tree is about to be put back.
+    RevertStarted {
+        /// Identity.
+        effect: EffectId,
+        /// From 1.
+        iteration: u32,
+    },
+    /// It was, but for `left_alone`.
+    Reverted {
+        /// Identity.
+        effect: EffectId,
+        /// The commit the branch is at.
+        head: String,
+        /// The commit of the change, when it is in the branch's history (`experiment_history = "revert-commits"`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+        /// What somebody else has changed since, or git cannot put back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left_alone: Vec<RelPath>,
+        /// Why the tree could not be put back, when it could not.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        trouble: String,
+    },
+    /// An iteration, or the baseline, is over.
+    ExperimentEnded {
+        /// Which task.
+        task: TaskId,
+        /// All about it.
+        record: Box<ExperimentRecord>,
     },
     /// A model is about to be asked something that is no attempt.
     AskStarted {
@@ -454,6 +567,44 @@ pub enum EventKind {
         prompt_chars: u64,
         /// Its first 500 characters.
         prompt_head: String,
+    },
+    /// A person paused the project: no attempt begins until that is over.
+    Held {
+        /// Why; may be empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// When it ends by itself; absent: with `autodev resume`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
+        /// Whether the attempt under way is interrupted; it is not charged then.
+        #[serde(default)]
+        interrupts: bool,
+    },
+    /// The pause by hand is over.
+    HoldEnded {
+        /// Whether its time had come; else a person said so.
+        by_itself: bool,
+    },
+    /// An entry of `[schedule].cron` is new here, or the clock had been wrong: its times count from now on.
+    ScheduleSeen {
+        /// The entry.
+        entry: String,
+    },
+    /// The plan of an entry of `[schedule].cron` is about to be queued.
+    ScheduleFiring {
+        /// The entry.
+        entry: String,
+        /// The time whose turn it is.
+        due: DateTime<Utc>,
+    },
+    /// That ended.
+    ScheduleFired {
+        /// The entry.
+        entry: String,
+        /// The time whose turn it was; it does not come again.
+        due: DateTime<Utc>,
+        /// What came of it.
+        outcome: Firing,
     },
     /// A remark for people.
     Note {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Window;
+
 /// What [`crate::logic`] needs to know of the configuration. Recorded when a run starts, so that a replay of the
 /// journal decides the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,6 +12,9 @@ pub struct Settings {
     pub limits: Limits,
     /// `[git].auto_commit`, and the project is in a git work tree.
     pub commits: bool,
+    /// Whether the project is in a git work tree.
+    #[serde(default)]
+    pub in_git: bool,
     /// `[git].on_block`; `Keep` whenever the project is not in a git work tree.
     pub on_block: BlockAction,
     /// `run --dry-run`.
@@ -17,6 +22,9 @@ pub struct Settings {
     /// When to reflect.
     #[serde(default)]
     pub reflection: ReflectionLimits,
+    /// When agents may be started, every zone by its name; none: always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
 }
 
 /// When a failed attempt is reflected on.

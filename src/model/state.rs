@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttemptReport, Change, EffectId, GateReport, HistoryEntry, JournalNote, Limit, Pause, PlanChange, PlanRecord,
-    Refinement, Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
+    AttemptReport, Campaign, Change, EffectId, Execution, Experiments, Fires, GateReport, HistoryEntry, Hold,
+    JournalNote, Limit, Pause, PlanChange, PlanRecord, Refinement, Reflection, RelPath, RunId, Settings, Status, Task,
+    TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -49,6 +50,12 @@ pub struct State {
     pub approved: Approved,
     /// When the last attempt began, and when it ended; `None` while it goes on.
     pub agent_span: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
+    /// A person paused the project.
+    pub hold: Option<Hold>,
+    /// What is known of the entries of `[schedule].cron`, by their names.
+    pub fires: BTreeMap<String, Fires>,
+    /// What iterative tasks tried: those of this run, and the active one. The newest 200 of each.
+    pub experiments: Experiments,
     /// Newest first, at most 25: the `events` of runtime-status.json.
     pub feed: VecDeque<FeedItem>,
 }
@@ -117,6 +124,8 @@ pub struct RunState {
     pub stop: Option<String>,
     /// Only a person can go on (the reason).
     pub env_problem: Option<String>,
+    /// The attempt under way is being interrupted by a pause, not by a stop.
+    pub is_held_off: bool,
     /// The run waits.
     pub pause: Option<(DateTime<Utc>, Pause)>,
     /// A stop request cut the checks short; they wait for the next run.
@@ -201,6 +210,8 @@ pub struct Active {
     pub failures: Vec<Failure>,
     /// Tokens and money over all attempts.
     pub usage: Usage,
+    /// Of an iterative task, once its baseline is measured.
+    pub campaign: Option<Box<Campaign>>,
     /// Where in the attempt cycle it is.
     pub phase: Phase,
 }
@@ -283,6 +294,50 @@ pub enum Phase {
         /// The commit.
         commit: Option<String>,
     },
+    /// The tree is checked and measured before an iterative task begins.
+    Baselining {
+        /// Identity.
+        effect: EffectId,
+    },
+    /// It was; nothing is decided yet.
+    Baselined {
+        /// What the checks found.
+        gate: GateReport,
+        /// The metric of the same tree measured again.
+        repeats: Vec<f64>,
+    },
+    /// The tree with the change is measured against the best so far.
+    Comparing {
+        /// Identity.
+        effect: EffectId,
+        /// From 1.
+        attempt: u32,
+        /// How the agent ended.
+        attempted: AttemptReport,
+        /// What the checks found.
+        gate: GateReport,
+        /// What was changed.
+        changed: Vec<Change>,
+    },
+    /// The tree is being put back to the best so far.
+    Reverting {
+        /// Identity.
+        effect: EffectId,
+    },
+    /// It is back, or what could not be put back is known.
+    Reverted {
+        /// The commit the branch is at.
+        head: String,
+        /// The commit of the change, when it is in the branch's history.
+        commit: Option<String>,
+        /// Why the tree is not as it was, when it is not.
+        trouble: String,
+    },
+    /// The best tree is measured against the one the task began with.
+    Revalidating {
+        /// Identity.
+        effect: EffectId,
+    },
     /// Given up; leftovers are still in the tree.
     Blocking {
         /// Why.
@@ -351,6 +406,18 @@ pub struct FeedItem {
     pub task_id: String,
     /// One line.
     pub message: String,
+}
+
+impl Active {
+    /// Returns how many iterations there may be; `None` of a task that is not iterative.
+    pub fn max_iterations(&self) -> Option<u32> {
+        // Between two runs only the campaign knows.
+        let task = self.spec.as_deref().or(self.campaign.as_ref().map(|campaign| &*campaign.contract))?;
+        match &task.execution {
+            Execution::Iterative(plan) => Some(plan.max_iterations),
+            Execution::SinglePass => None,
+        }
+    }
 }
 
 impl RunStatus {

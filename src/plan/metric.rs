@@ -11,7 +11,7 @@ use crate::logic::source;
 use crate::model::{CommandChoice, Direction, Extract, Guard, Numeric, Samples, Sampling};
 
 /// The members that are read here; a member that is not written has its default and stays away.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "file",
     "pattern",
     "value",
@@ -22,6 +22,7 @@ pub(super) const KEYS: [&str; 11] = [
     "warmup",
     "confidence",
     "min_effect",
+    "prepare",
     "guards",
 ];
 const GUARD_KEYS: [&str; 9] =
@@ -38,6 +39,7 @@ impl<'a> Reader<'a, '_> {
         }
         numeric.command = self.command_choice(object);
         numeric.sampling = self.sampling(object);
+        numeric.prepare = self.commands(object, "prepare");
         numeric.guards = self.guards(object, numeric);
     }
 

@@ -57,7 +57,7 @@ impl<'a, 'f> Reader<'a, 'f> {
     pub(super) fn verification(&mut self, object: &'a Object) -> Verification {
         Verification {
             path_patterns: self.patterns(object),
-            validate_commands: self.commands(object),
+            validate_commands: self.commands(object, "validate_commands"),
             validate_timeout_seconds: self.seconds(object, "validate_timeout_seconds"),
             validate_working_directory: self.text(object, "validate_working_directory"),
             validate_environment: self.environment(object, "validate_environment"),
@@ -73,9 +73,10 @@ impl<'a, 'f> Reader<'a, 'f> {
         patterns
     }
 
-    fn commands(&mut self, object: &'a Object) -> Vec<CommandSpec> {
+    /// Reads a list of commands.
+    pub(super) fn commands(&mut self, object: &'a Object, key: &'a str) -> Vec<CommandSpec> {
         let mut commands = Vec::new();
-        self.list(object, "validate_commands", |reader, item| match item {
+        self.list(object, key, |reader, item| match item {
             Json::String(text) if text.trim().is_empty() => {}
             Json::String(text) => {
                 commands.push(CommandSpec { run: text.trim().to_owned(), ..CommandSpec::default() });

@@ -65,7 +65,7 @@ pub struct Experiment<'a> {
     pub best: Option<f64>,
     /// Iterations in a row that were no better.
     pub no_improvement_streak: u32,
-    /// One line per earlier iteration, oldest first; the last three are shown.
+    /// One line per earlier iteration, oldest first; the last eight are shown, fewer when they are long.
     pub recent: &'a [String],
 }
 

@@ -87,7 +87,7 @@ impl Case {
         case.journal = (1..=9).map(|n| note(&format!("P0-{n}"), &format!("learnt {n}"))).collect();
         case.git_history = (1..=7).map(|n| format!("c{n} commit {n}")).collect();
         case.changed = vec![Change { path: RelPath::from_bytes(&b"src/\xff.rs"[..]), kind: ChangeKind::Added }];
-        case.recent = (1..=5).map(|n| format!("iteration {n}")).collect();
+        case.recent = (1..=5).map(|n| format!("iteration {n}: regressed, lat=9{n} (reverted; lat.py +1 -1)")).collect();
         case
     }
 
@@ -181,6 +181,20 @@ fn the_newest_commits_and_learnings_are_shown() {
     assert!(!prompt.contains("learnt 3") && prompt.contains("P0-4: learnt 4") && prompt.contains("P0-9: learnt 9"));
     assert!(prompt.contains("summary 4") && !prompt.contains("summary 1"), "the last three attempts");
     assert_eq!(prompt.matches("summary 5").count(), 1, "told once");
+}
+
+#[test]
+fn the_newest_experiments_are_shown_as_far_as_they_fit() {
+    let mut case = Case::full();
+    case.recent = (1..=12).map(|n| format!("iteration {n}: regressed")).collect();
+    let prompt = case.render(None);
+    assert!(!prompt.contains("iteration 4:") && at(&prompt, "iteration 5:") < at(&prompt, "iteration 12:"), "{prompt}");
+    case.recent = (1..=12).map(|n| format!("iteration {n}: {}", "long ".repeat(160))).collect();
+    let prompt = case.render(None);
+    assert!(!prompt.contains("iteration 10:") && prompt.contains("iteration 11:"), "{prompt}");
+    case.recent = vec!["older".to_owned(), "long ".repeat(4_000)];
+    let prompt = case.render(None);
+    assert!(prompt.contains(&case.recent[1]) && !prompt.contains("older"), "the newest is always told");
 }
 
 #[test]

@@ -10,10 +10,12 @@ use super::fit::{self, ShownFailure};
 use crate::logic::contract;
 use crate::model::{Completion, Direction, Execution, Failure, HistoryEntry, Task};
 
-/// How many commits, earlier attempts and earlier iterations are shown, newest kept.
+/// How many commits and earlier attempts are shown, newest kept.
 const COMMITS: usize = 5;
 const ATTEMPTS: usize = 3;
-const ITERATIONS: usize = 3;
+/// How many earlier iterations are shown at most, and in how many characters together: some 600 tokens. The newest one is
+/// shown whatever its length.
+const ITERATIONS: (usize, usize) = (8, 2_400);
 /// How many changed paths are named: as many as the reflection prompt names.
 const PATHS: usize = 40;
 
@@ -79,7 +81,7 @@ pub(super) fn built_in<'a>(input: &PromptInput<'a>) -> BuiltIn<'a> {
         contract_directory: if has_commands { code_dir.clone() } else { String::new() },
         code_dir,
         experiment: experiment_lines(input),
-        recent_experiments: last(input.experiment.map_or(&[], |experiment| experiment.recent), ITERATIONS),
+        recent_experiments: recent(input),
         failures: fit::shown(input.failures),
         history: history_lines(task, input.failures),
         changed: changed_lines(input),
@@ -96,7 +98,6 @@ pub(super) fn built_in<'a>(input: &PromptInput<'a>) -> BuiltIn<'a> {
 pub(super) fn places(input: &PromptInput<'_>) -> BTreeMap<&'static str, String> {
     let task = input.task;
     let plain_path = |path: &Path| path.to_string_lossy().into_owned();
-    let recent = last(input.experiment.map_or(&[], |experiment| experiment.recent), ITERATIONS);
     let mut context = vec![format!("execution_mode: {}", task.mode())];
     context.extend(experiment_lines(input));
     BTreeMap::from([
@@ -111,7 +112,7 @@ pub(super) fn places(input: &PromptInput<'_>) -> BTreeMap<&'static str, String> 
         ("task_attempt_history", bullets(&history_lines(task, &[]))),
         ("project_learning_notes", bullets(&learning_lines(input))),
         ("execution_context", bullets(&context)),
-        ("recent_experiment_history", bullets(recent)),
+        ("recent_experiment_history", bullets(recent(input))),
         ("recent_git_history", bullets(commits(input))),
         ("verification_contract", bullets(&contract_or_none(input))),
         ("task_file", plain_path(&input.files.task_json)),
@@ -189,6 +190,20 @@ fn experiment_lines(input: &PromptInput<'_>) -> Vec<String> {
         format!("no_improvement_streak: {}", now.no_improvement_streak),
         format!("metric_goal: {goal}"),
     ]
+}
+
+/// Returns the last iterations that the budget allows, oldest first.
+fn recent<'a>(input: &PromptInput<'a>) -> &'a [String] {
+    let (most, mut left) = ITERATIONS;
+    let all = input.experiment.map_or(&[][..], |experiment| experiment.recent);
+    let fits = |line: &&String| {
+        let length = line.chars().count();
+        let does = length <= left;
+        left = left.saturating_sub(length);
+        does
+    };
+    let count = all.iter().rev().take(most).take_while(fits).count();
+    last(all, count.max(1))
 }
 
 /// Returns the last items, at most `limit`.

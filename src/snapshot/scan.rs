@@ -78,7 +78,7 @@ impl Scanner {
     /// # Errors
     /// When the code directory is not there, or a directory cannot be listed for a reason other than permissions.
     pub fn scan(&mut self) -> Result<Manifest, SnapshotError> {
-        let now_ns = clock::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
+        let now_ns = clock::real().timestamp_nanos_opt().unwrap_or(i64::MAX);
         let code_dir = self.walk.rules.base().dir();
         // Without this a code directory that is not mounted would look like one where everything was deleted.
         std::fs::read_dir(code_dir).at("list", code_dir).map_err(|source| SnapshotError::Walk { source })?;

@@ -14,6 +14,11 @@ pub fn raw(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// Returns the whole environment of this process, in no order.
+pub fn all() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
 /// Returns every variable whose name starts with `prefix`; names and values that are not UTF-8 are left out.
 pub fn with_prefix(prefix: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = std::env::vars_os()

@@ -3,7 +3,7 @@
 //! What a system does not tell is `None`, never an error of the whole.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
@@ -97,6 +97,22 @@ pub fn container() -> Option<&'static str> {
     let signs = [("docker", "docker"), ("kubepods", "kubernetes"), ("lxc", "lxc"), ("containerd", "containerd")];
     let found = signs.iter().find(|(sign, _)| groups.contains(sign)).map(|(_, kind)| *kind);
     found.or_else(|| env::raw("container").filter(|kind| !kind.is_empty()).map(|_| "a container"))
+}
+
+/// Returns the name of this machine; empty when it has none.
+pub fn name() -> String {
+    nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok()).unwrap_or_default()
+}
+
+/// Returns what distinguishes this start of the machine from every other; empty where the system does not tell.
+pub fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Returns the home directory of this user: `HOME`, else what the system knows.
+pub fn home_dir() -> Option<PathBuf> {
+    let given = env::raw("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    given.or_else(|| nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.dir))
 }
 
 /// Whether the process table can be read and has this process in it.

@@ -129,8 +129,13 @@ impl Redactor {
     /// Returns a redactor for the secrets among these variables (name, value), beside the well-known shapes. A variable is
     /// secret when a word of its name says so; values below 8 bytes are not masked.
     pub fn from_env(vars: &[(String, String)]) -> Self {
+        Self::with_secrets(vars, &[])
+    }
+
+    /// The same, and these values (name, value) are secret whatever their names are.
+    pub fn with_secrets(vars: &[(String, String)], secrets: &[(String, String)]) -> Self {
         let mut names = HashMap::new();
-        for (name, value) in vars.iter().filter(|(name, _)| is_secret(name)) {
+        for (name, value) in vars.iter().filter(|(name, _)| is_secret(name)).chain(secrets) {
             for form in forms(value) {
                 names.entry(form).or_insert_with(|| name.clone());
             }
@@ -187,7 +192,7 @@ fn mask(name: &str) -> String {
 }
 
 /// Whether a variable's name says that its value is secret.
-fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let is_listed = |list: &[&str], word: &str| list.contains(&word);
     // The shell's own working directories.
@@ -238,6 +243,13 @@ mod tests {
         assert_eq!(redactor.redact("x p\"q\\r.*st y"), "x [redacted:DB_PASSWORD] y");
         assert_eq!(redactor.redact(r#"{"a":"p\"q\\r.*st"}"#), r#"{"a":"[redacted:DB_PASSWORD]"}"#);
         assert_eq!(redactor.redact("lower-case-name"), "[redacted:my_secret]");
+    }
+
+    #[test]
+    fn a_value_that_is_called_secret_is_masked_whatever_its_name() {
+        let secrets = [("HOOK_URL".to_owned(), "https://example/hook/abc".to_owned())];
+        let redactor = Redactor::with_secrets(&[], &secrets);
+        assert_eq!(redactor.redact("post https://example/hook/abc: 404"), "post [redacted:HOOK_URL]: 404");
     }
 
     #[test]

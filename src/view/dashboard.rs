@@ -10,14 +10,19 @@ use minijinja::Environment;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
+use super::experiment::{self, chart, page};
 use super::row::{Counts, RowStatus};
 use super::status::{self, RunFacts};
 use super::text::{self, one_line};
-use super::{Names, status_page, style};
-use crate::model::{RunStatus, State, TaskState};
+use super::{Names, phrase, status_page, style};
+use crate::model::{ExperimentRecord, RunStatus, Series, State, TaskState};
 
 const TEMPLATE: &str = include_str!("../../templates/dashboard/dashboard.html");
 const CSS: &str = include_str!("../../templates/dashboard/dashboard.css");
+
+/// Series that are drawn, and iterations of each that are listed, the newest: `autodev experiments` shows all.
+const MAX_SERIES: usize = 8;
+const MAX_TRIED: usize = 10;
 
 /// Rows beyond this are only counted: a browser lays 500 out at once, 10 000 make each reload a pause.
 const MAX_ROWS: usize = 500;
@@ -26,29 +31,13 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_formatter(|out, _, value| {
         let text = value.to_string();
-        let safe = if value.is_safe() { text } else { escaped(&text) };
+        let safe = if value.is_safe() { text } else { text::escaped(&text) };
         out.write_str(&safe)?;
         Ok(())
     });
     environment.add_template("dashboard.html", TEMPLATE).expect("the built-in template parses, as a test shows");
     environment
 });
-
-/// Escapes what HTML gives a meaning to, and nothing else (a slash stays a slash).
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#x27;"),
-            _ => safe.push(c),
-        }
-    }
-    safe
-}
 
 /// Returns dashboard.html. The queue shows what needs attention first (running, blocked, pending, completed), at
 /// most 500 rows of it.
@@ -66,6 +55,7 @@ pub fn html(state: &State, names: &Names) -> String {
 #[derive(Serialize)]
 struct Page {
     css: Value,
+    chart_css: Value,
     project: String,
     label: String,
     shape: &'static str,
@@ -80,6 +70,7 @@ struct Page {
     current: Option<Current>,
     next: Option<Fact>,
     events: Vec<Item>,
+    experiments: Vec<Tried>,
     rows: Vec<Row>,
     more: usize,
 }
@@ -139,6 +130,29 @@ struct Row {
     contract: String,
 }
 
+/// The experiments of one task.
+#[derive(Serialize)]
+struct Tried {
+    id: String,
+    title: String,
+    facts: Vec<Fact>,
+    chart: Value,
+    rows: Vec<TriedRow>,
+    more: usize,
+}
+
+#[derive(Serialize)]
+struct TriedRow {
+    iteration: u32,
+    outcome: &'static str,
+    value: String,
+    gain: String,
+    decision: &'static str,
+    commit: String,
+    summary: String,
+    notes: String,
+}
+
 impl Page {
     fn of(state: &State, names: &Names) -> Self {
         let run = RunFacts::of(state);
@@ -153,6 +167,7 @@ impl Page {
         let rows: Vec<Row> = urgent(state).into_iter().map(|task| Row::of(state, task)).collect();
         Self {
             css: Value::from_safe_string(CSS.to_owned()),
+            chart_css: Value::from_safe_string(chart::CSS.to_owned()),
             project: if project.is_empty() { "Unnamed project".to_owned() } else { project },
             label: run.status_label.clone(),
             shape: shape(run.status),
@@ -166,6 +181,7 @@ impl Page {
             current: current(state, &run),
             next: state.next_pending().map(|task| Fact::new(task.id.as_str(), &task.title)),
             events: events(state),
+            experiments: experiments(state),
             more: counts.total - rows.len(),
             counts,
             rows,
@@ -262,8 +278,16 @@ fn notices(state: &State) -> Vec<Notice> {
         notices.push(Notice { shape: "blocked", title: "A person must act:", text: one_line(reason) });
     }
     if let Some((until, pause)) = &state.run.pause {
-        let text = format!("{} UTC: {}", clock(*until), one_line(status::wait_reason(pause)));
-        notices.push(Notice { shape: "waiting", title: "Waiting until", text });
+        let reason = status::wait_reason(pause);
+        let (title, text) = match pause.end(*until) {
+            Some(until) => ("Waiting until", format!("{} UTC: {}", clock(until), one_line(&reason))),
+            None => ("Waiting:", one_line(&reason)),
+        };
+        notices.push(Notice { shape: "waiting", title, text });
+    } else if let Some(hold) = &state.hold {
+        let until = hold.until.map_or_else(|| phrase::RESUME.to_owned(), |until| format!("{} UTC", clock(until)));
+        let reason = if hold.reason.is_empty() { String::new() } else { format!(": {}", one_line(&hold.reason)) };
+        notices.push(Notice { shape: "waiting", title: "Paused by hand until", text: format!("{until}{reason}") });
     }
     if let Some(signal) = &state.run.stop {
         let title = if state.run.status.is_active() { "Stopping:" } else { "Stopped:" };
@@ -290,7 +314,14 @@ fn current(state: &State, run: &RunFacts<'_>) -> Option<Current> {
         | RunStatus::Interrupted => String::new(),
     };
     let mut facts = known([
-        ("Attempt", format!("{} of {}", run.current_attempt, run.max_attempts)),
+        (
+            "Attempt",
+            if run.max_iterations > 0 {
+                String::new()
+            } else {
+                format!("{} of {}", run.current_attempt, run.max_attempts)
+            },
+        ),
         ("Epoch", run.current_epoch.to_string()),
         ("Elapsed", elapsed),
         ("Mode", run.execution_mode.to_owned()),
@@ -345,9 +376,47 @@ fn events(state: &State) -> Vec<Item> {
     items.collect()
 }
 
+/// The series of this run, the one at work first.
+fn experiments(state: &State) -> Vec<Tried> {
+    let all = &state.experiments;
+    let current = all.current.as_ref();
+    let mut series: Vec<_> = all.of.iter().filter(|(_, series)| !series.records.is_empty()).collect();
+    series.sort_by_key(|(task, _)| (current != Some(*task), state.index.get(*task).copied().unwrap_or(usize::MAX)));
+    series
+        .into_iter()
+        .take(MAX_SERIES)
+        .enumerate()
+        .map(|(at, (task, series))| Tried {
+            id: one_line(task.as_str()),
+            title: one_line(&series.title),
+            facts: page::facts(series).into_iter().map(|(name, value)| Fact::new(name, &value)).collect(),
+            chart: Value::from_safe_string(chart::svg(series, &format!("e{at}"))),
+            rows: series.records.iter().rev().take(MAX_TRIED).map(|record| TriedRow::of(record, series)).collect(),
+            more: series.records.len().saturating_sub(MAX_TRIED),
+        })
+        .collect()
+}
+
+impl TriedRow {
+    fn of(record: &ExperimentRecord, series: &Series) -> Self {
+        let columns = page::columns(record, series.direction);
+        Self {
+            iteration: record.iteration,
+            outcome: experiment::outcome(record),
+            value: columns.value,
+            gain: columns.gain,
+            decision: columns.decision,
+            commit: columns.commit,
+            summary: one_line(&record.summary),
+            notes: one_line(&record.notes),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TaskId;
     use crate::view::sample;
 
     fn page(state: &State) -> String {
@@ -405,6 +474,40 @@ mod tests {
     fn an_experiment_shows_its_iteration() {
         let page = page(&sample::experiment());
         assert!(page.contains("<dt>Iteration</dt><dd>2 of 5</dd>") && page.contains("<dd>lat=89.5</dd>"), "{page}");
+    }
+
+    #[test]
+    fn experiments_are_drawn_and_listed_newest_first() {
+        let mut state = sample::experiment();
+        assert!(page(&state).contains("<dt>Best</dt><dd>none yet</dd>"));
+        let series = state.experiments.of.get_mut(&TaskId::new("P0-1")).unwrap();
+        *series = sample::series();
+        let page = page(&state);
+        assert!(page.contains("<title id=\"e0-title\">lat over 4 iterations</title>"), "{page}");
+        assert!(page.contains("<dt>Best</dt><dd>90 (iteration 2, 10.0 % better)</dd>"), "{page}");
+        let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+        assert!(place("<td>undecided</td>") < place("<td>regressed</td>"));
+        assert!(place("<td>10.0 (5.0..15.0)</td>") < place("<h2>Task Queue</h2>"));
+    }
+
+    #[test]
+    fn a_page_without_experiments_does_not_speak_of_them() {
+        assert!(!page(&sample::state(RunStatus::Running)).contains("<h2>Experiments</h2>"));
+    }
+
+    #[test]
+    fn many_series_and_many_iterations_are_bounded() {
+        let mut state = sample::experiment();
+        let mut series = sample::series();
+        let last = series.records[4].clone();
+        series.records.extend((5..200).map(|iteration| ExperimentRecord { iteration, ..last.clone() }));
+        state.experiments.of = (0..20).map(|n| (TaskId::new(format!("T{n}")), series.clone())).collect();
+        state.experiments.current = Some(TaskId::new("T19"));
+        let page = page(&state);
+        assert_eq!(page.matches("<h2>Experiments</h2>").count(), MAX_SERIES);
+        assert_eq!(page.matches("<td>undecided</td>").count(), MAX_SERIES * MAX_TRIED);
+        assert!(page.contains("<code>autodev experiments T19</code>"), "the one at work comes first");
+        assert!(page.len() < 1_000_000, "{}", page.len());
     }
 
     #[test]

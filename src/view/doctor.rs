@@ -49,6 +49,7 @@ fn heading(group: Group) -> &'static str {
         Group::Git => "Git",
         Group::Agents => "Agents",
         Group::Skills => "Skills",
+        Group::Notices => "Notices",
         Group::Machine => "Machine",
     }
 }

@@ -3,15 +3,17 @@
 //! Many events belong to a task without naming it (the end of an attempt, a commit). [`Lines`] therefore has to see
 //! all events in order, and remembers which task is open.
 
+use super::row::Turn;
 use super::text::{fit, one_line, pad, width};
 use super::{Style, phrase};
-use crate::model::{Event, EventKind, TaskId};
+use crate::model::{Event, EventKind, Firing, Step, TaskId};
 
 /// Turns events into lines, in journal order.
 #[derive(Clone, Debug)]
 pub struct Lines {
     style: Style,
     open: Option<TaskId>,
+    turn: Turn,
 }
 
 /// One event for people.
@@ -26,7 +28,7 @@ pub struct JournalLine {
 impl Lines {
     /// Begins before the first event.
     pub fn new(style: Style) -> Self {
-        Self { style, open: None }
+        Self { style, open: None, turn: Turn::default() }
     }
 
     /// Returns the line of the next event. On a terminal it is cut at the edge.
@@ -40,7 +42,8 @@ impl Lines {
             pad(&fit(&id, 16), 10),
             pad(&kind.replace('_', " "), 17)
         );
-        let words = phrase::of(event, &self.style);
+        self.turn = self.turn.after(&event.kind);
+        let words = phrase::of(event, self.turn, &self.style);
         text += &match self.style.columns {
             Some(columns) => fit(&words, columns.saturating_sub(width(&text)).max(20)),
             None => words,
@@ -74,6 +77,10 @@ impl Lines {
             | EventKind::QueueEditUndone { task, .. }
             | EventKind::TaskReopened { task, .. }
             | EventKind::StatusSet { task, .. }
+            | EventKind::CampaignReset { task, .. }
+            | EventKind::Proposed { task, .. }
+            | EventKind::ExperimentJudged { task, .. }
+            | EventKind::ExperimentEnded { task, .. }
             | EventKind::Previewed { task, .. } => Some(task.clone()),
             EventKind::AskStarted { .. }
             | EventKind::AskEnded { .. }
@@ -92,7 +99,14 @@ impl Lines {
             | EventKind::CommitRefused { .. }
             | EventKind::BlockDecided { .. }
             | EventKind::SalvageStarted { .. }
-            | EventKind::Salvaged { .. } => self.open.clone(),
+            | EventKind::Salvaged { .. }
+            | EventKind::BaselineStarted { .. }
+            | EventKind::BaselineEnded { .. }
+            | EventKind::CompareStarted { .. }
+            | EventKind::PairMeasured { .. }
+            | EventKind::CompareEnded { .. }
+            | EventKind::RevertStarted { .. }
+            | EventKind::Reverted { .. } => self.open.clone(),
             EventKind::RunStarted(_)
             | EventKind::RunLost { .. }
             | EventKind::QueueSeen { .. }
@@ -110,6 +124,11 @@ impl Lines {
             | EventKind::PlanFailed { .. }
             | EventKind::StopRequested { .. }
             | EventKind::EnvProblemFound { .. }
+            | EventKind::Held { .. }
+            | EventKind::HoldEnded { .. }
+            | EventKind::ScheduleSeen { .. }
+            | EventKind::ScheduleFiring { .. }
+            | EventKind::ScheduleFired { .. }
             | EventKind::Note { .. }
             | EventKind::RunEnded { .. }
             | EventKind::Unknown => None,
@@ -124,11 +143,19 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         EventKind::TaskBlocked { .. } => Some("blocked"),
         EventKind::AttemptFailed { .. } => Some("retry"),
         EventKind::EnvProblemFound { .. } | EventKind::QueueBroken { .. } => Some("env_error"),
-        EventKind::PlanFailed { .. } => Some("warning"),
-        EventKind::RunLost { .. } | EventKind::StopRequested { .. } | EventKind::QueueEditUndone { .. } => {
-            Some("warning")
-        }
+        EventKind::RunLost { .. }
+        | EventKind::StopRequested { .. }
+        | EventKind::QueueEditUndone { .. }
+        | EventKind::PlanFailed { .. }
+        | EventKind::CampaignReset { .. }
+        | EventKind::ScheduleFired { outcome: Firing::Failed { .. }, .. } => Some("warning"),
         EventKind::Note { level, .. } if level == "warning" => Some("warning"),
+        EventKind::ExperimentEnded { record, .. } => match record.step {
+            Step::Keep => Some("completed"),
+            Step::Revert | Step::Leave => Some("retry"),
+            Step::Nothing => None,
+        },
+        EventKind::Held { .. } => Some("waiting"),
         EventKind::Note { .. }
         | EventKind::RunStarted(_)
         | EventKind::QueueSeen { .. }
@@ -164,9 +191,22 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         | EventKind::SalvageStarted { .. }
         | EventKind::Salvaged { .. }
         | EventKind::TaskDropped { .. }
+        | EventKind::BaselineStarted { .. }
+        | EventKind::BaselineEnded { .. }
+        | EventKind::Proposed { .. }
+        | EventKind::CompareStarted { .. }
+        | EventKind::PairMeasured { .. }
+        | EventKind::CompareEnded { .. }
+        | EventKind::ExperimentJudged { .. }
+        | EventKind::RevertStarted { .. }
+        | EventKind::Reverted { .. }
         | EventKind::TaskReopened { .. }
         | EventKind::StatusSet { .. }
         | EventKind::Previewed { .. }
+        | EventKind::HoldEnded { .. }
+        | EventKind::ScheduleSeen { .. }
+        | EventKind::ScheduleFiring { .. }
+        | EventKind::ScheduleFired { .. }
         | EventKind::RunEnded { .. }
         | EventKind::Unknown => None,
     }

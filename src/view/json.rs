@@ -1,4 +1,4 @@
-//! JSON as files show it: two-space indent, nothing but ASCII.
+//! JSON as files show it: two-space indent or one line, nothing but ASCII.
 //!
 //! What is not ASCII becomes `\uXXXX`, above the basic plane a surrogate pair, so that every reader, whatever
 //! encoding it believes in, reads the same text. Invariant: parsing the result gives the value back.
@@ -22,25 +22,62 @@ pub fn pretty_ascii(value: &impl Serialize) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Returns the value as ASCII-only JSON on one line with a final line break: `{"a": 1, "b": [2, 3]}`.
+///
+/// As [`pretty_ascii`], only for values that are always JSON.
+pub fn line_ascii(value: &impl Serialize) -> String {
+    let mut bytes = Vec::with_capacity(512);
+    if value.serialize(&mut Serializer::with_formatter(&mut bytes, Line)).is_err() {
+        bytes = b"null".to_vec();
+    }
+    bytes.push(b'\n');
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn write_fragment<W: ?Sized + io::Write>(writer: &mut W, fragment: &str) -> io::Result<()> {
+    if fragment.is_ascii() {
+        return writer.write_all(fragment.as_bytes());
+    }
+    let mut pair = [0; 2];
+    for c in fragment.chars() {
+        if c.is_ascii() {
+            writer.write_all(&[c as u8])?;
+        } else {
+            for unit in c.encode_utf16(&mut pair) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One line, with a space after each comma and colon and every character beyond ASCII escaped.
+struct Line;
+
+impl Formatter for Line {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        write_fragment(writer, fragment)
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
 /// Pretty printing, with every character beyond ASCII escaped.
 struct Ascii<'a>(PrettyFormatter<'a>);
 
 impl Formatter for Ascii<'_> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.is_ascii() {
-            return writer.write_all(fragment.as_bytes());
-        }
-        let mut pair = [0; 2];
-        for c in fragment.chars() {
-            if c.is_ascii() {
-                writer.write_all(&[c as u8])?;
-            } else {
-                for unit in c.encode_utf16(&mut pair) {
-                    write!(writer, "\\u{unit:04x}")?;
-                }
-            }
-        }
-        Ok(())
+        write_fragment(writer, fragment)
     }
 
     fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -103,13 +140,20 @@ mod tests {
         assert_eq!(text, wanted);
     }
 
+    #[test]
+    fn a_line_has_a_space_after_each_comma_and_colon() {
+        let text = line_ascii(&json!({"a": [1.5, null, "ü\n"], "b": {}, "c": {"d": [[], [2.0, 3]]}}));
+        assert_eq!(text, "{\"a\": [1.5, null, \"\\u00fc\\n\"], \"b\": {}, \"c\": {\"d\": [[], [2.0, 3]]}}\n");
+    }
+
     proptest! {
         #[test]
         fn any_text_comes_back(text in any::<String>(), key in any::<String>()) {
             let value = json!({key: [text]});
-            let bytes = pretty_ascii(&value);
-            prop_assert!(bytes.is_ascii());
-            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&bytes).unwrap(), value);
+            for bytes in [pretty_ascii(&value), line_ascii(&value)] {
+                prop_assert!(bytes.is_ascii());
+                prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&bytes).unwrap(), value.clone());
+            }
         }
     }
 }

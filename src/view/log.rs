@@ -6,12 +6,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::row::{self, Counts};
+use super::row::{self, Counts, Turn};
 use super::text::{self, one_line, plural, seconds_between};
 use super::{Names, Style, phrase};
 use crate::model::{
-    AttemptReport, Event, EventKind, GateReport, Pause, ProcessEnd, RelPath, Replan, RunStart, RunStatus, Said, State,
-    TaskId,
+    AttemptReport, Event, EventKind, Firing, GateReport, Pause, ProcessEnd, RelPath, Replan, RunStart, RunStatus, Said,
+    State, Step, TaskId,
 };
 
 /// A bar above and below a task's header.
@@ -49,11 +49,13 @@ impl LogLine {
 /// Returns the log lines of an event, oldest first; none when there is nothing to tell. `state` is the state with
 /// the event folded in.
 pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<LogLine> {
-    let words = || phrase::of(event, style);
+    let turn = turn(event, state);
+    let words = || phrase::of(event, turn, style);
     match &event.kind {
         EventKind::RunStarted(start) => banner(start),
         EventKind::RunLost { .. }
         | EventKind::QueueEditUndone { .. }
+        | EventKind::CampaignReset { .. }
         | EventKind::QueueBroken { .. }
         | EventKind::PlanFailed { .. }
         | EventKind::CommitRefused { .. }
@@ -69,7 +71,7 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         EventKind::AttemptStarted { task, attempt, log, backend, .. } => vec![
             LogLine::new(
                 "running",
-                format!("{}: attempt {attempt}/{} with {backend}", task.id, row::max_attempts(state)),
+                format!("{}: {} {attempt}/{} with {backend}", task.id, turn.noun(), row::max_attempts(state)),
             ),
             LogLine::bare(format!("  log: {log}")),
         ],
@@ -83,8 +85,20 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             lines.extend(preview(&report.changed, names.changed_files_preview));
             lines
         }
-        EventKind::GateStarted { .. } => vec![LogLine::new("validating", words())],
-        EventKind::GateEnded { report, .. } => {
+        EventKind::GateStarted { .. } | EventKind::BaselineStarted { .. } | EventKind::CompareStarted { .. } => {
+            vec![LogLine::new("validating", words())]
+        }
+        EventKind::ExperimentEnded { record, .. } => {
+            let status = match record.step {
+                Step::Keep => "kept",
+                Step::Revert => "reverted",
+                Step::Leave => "warning",
+                Step::Nothing => "info",
+            };
+            vec![LogLine::new(status, words())]
+        }
+        EventKind::Reverted { trouble, .. } if !trouble.is_empty() => vec![LogLine::new("warning", words())],
+        EventKind::GateEnded { report, .. } | EventKind::BaselineEnded { report, .. } => {
             let failed = failed_checks(report);
             let status = if report.verdict.is_pass() { "validating" } else { "failed" };
             // The failed checks below say more than the errors in the words of the event.
@@ -103,12 +117,15 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::WatchStarted { .. }
         | EventKind::PlanTaken { .. }
         | EventKind::PlanWithdrawn { .. }
+        | EventKind::HoldEnded { .. }
         | EventKind::Planned { .. } => vec![LogLine::new("info", words())],
         EventKind::AskEnded { report, .. } => {
             let status = if report.is_ok && report.changed.is_empty() { "info" } else { "warning" };
             vec![LogLine::new(status, words())]
         }
-        EventKind::AskStarted { .. } | EventKind::ReplanStarted { .. } => vec![LogLine::new("waiting", words())],
+        EventKind::AskStarted { .. } | EventKind::ReplanStarted { .. } | EventKind::Held { .. } => {
+            vec![LogLine::new("waiting", words())]
+        }
         EventKind::Replanned { outcome, .. } => {
             let status = match outcome {
                 Replan::New { .. } | Replan::Nothing => "info",
@@ -125,7 +142,12 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         }
         EventKind::Paused { until, pause } => match pause {
             Pause::Retry | Pause::NextTask if seconds_between(event.at, *until) < QUIET_SECONDS => vec![],
-            Pause::Retry | Pause::NextTask | Pause::Limit { .. } | Pause::Recheck => {
+            Pause::Retry
+            | Pause::NextTask
+            | Pause::Limit { .. }
+            | Pause::Recheck
+            | Pause::Window
+            | Pause::Held { .. } => {
                 vec![LogLine::new("waiting", words())]
             }
         },
@@ -145,6 +167,10 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
             lines.extend(text::block(prompt_head).lines().map(|line| LogLine::bare(format!("  | {line}"))));
             lines
         }
+        EventKind::ScheduleFired { outcome, .. } => {
+            let status = if matches!(outcome, Firing::Queued { .. }) { "info" } else { "warning" };
+            vec![LogLine::new(status, words())]
+        }
         EventKind::Note { level, .. } => {
             vec![LogLine::new(if level == "warning" { "warning" } else { "info" }, words())]
         }
@@ -158,8 +184,27 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::CommitStarted { .. }
         | EventKind::Committed { .. }
         | EventKind::BlockDecided { .. }
+        | EventKind::Proposed { .. }
+        | EventKind::PairMeasured { .. }
+        | EventKind::CompareEnded { .. }
+        | EventKind::ExperimentJudged { .. }
+        | EventKind::RevertStarted { .. }
+        | EventKind::Reverted { .. }
         | EventKind::SalvageStarted { .. }
+        | EventKind::ScheduleSeen { .. }
+        | EventKind::ScheduleFiring { .. }
         | EventKind::Unknown => vec![],
+    }
+}
+
+/// What a turn of the task of this event is called, also when the event is its last.
+fn turn(event: &Event, state: &State) -> Turn {
+    match &event.kind {
+        EventKind::TaskCompleted { task, .. } => match state.task(task) {
+            Some(row) if row.strategy == "iterative" => Turn::Iteration,
+            _ => Turn::Attempt,
+        },
+        _ => Turn::of_active(state),
     }
 }
 

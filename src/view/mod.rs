@@ -7,16 +7,23 @@
 
 pub mod dashboard;
 pub mod doctor;
+pub mod experiment;
 pub mod journal_line;
 pub mod json;
 pub mod log;
 mod names;
+pub mod notice;
 pub mod phrase;
 mod plan_words;
 pub mod progress;
 pub mod row;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod sample_plans;
+pub mod schedule;
+pub mod service;
+pub mod sessions;
 pub mod status;
 mod status_page;
 pub mod style;

@@ -3,19 +3,25 @@
 //! Made from the event alone; `autodev log`, the run's log and pages share these words. Texts of agents and tasks
 //! are made safe for a terminal. Invariant: never a line break, never empty.
 
+use super::row::Turn;
 use super::text::{one_line, plural, seconds_between, span};
-use super::{Style, plan_words};
+use super::{Style, experiment, plan_words};
 use crate::model::{
-    AgentError, AnswerReport, AttemptReport, Event, EventKind, GateReport, Inquiry, Pause, Placement, ProcessEnd,
-    Reflection, RelPath, Replan, Said, Status, StatusField, Verdict,
+    AgentError, AnswerReport, AttemptReport, Event, EventKind, Firing, GateReport, Inquiry, Pause, Placement,
+    ProcessEnd, Reflection, RelPath, Replan, Said, Status, StatusField, Verdict,
 };
 
-/// Returns what happened, on one line, without the task's id where the event does not carry it.
-pub fn of(event: &Event, style: &Style) -> String {
-    one_line(&words(event, style))
+/// What ends a pause by hand that has no end of its own.
+pub(super) const RESUME: &str = "`autodev resume`";
+
+/// Returns what happened, on one line, without the task's id where the event does not carry it. `turn` is what a turn of
+/// the task is called to which the event belongs.
+pub fn of(event: &Event, turn: Turn, style: &Style) -> String {
+    one_line(&words(event, turn, style))
 }
 
-fn words(event: &Event, style: &Style) -> String {
+fn words(event: &Event, turn: Turn, style: &Style) -> String {
+    let noun = turn.after(&event.kind).noun();
     match &event.kind {
         EventKind::RunStarted(start) => {
             let dry = if start.settings.dry_run { ", dry run" } else { "" };
@@ -53,7 +59,7 @@ fn words(event: &Event, style: &Style) -> String {
             format!("{task}: {title}{touched}")
         }
         EventKind::AttemptStarted { task, attempt, backend, .. } => {
-            format!("{}: attempt {attempt} with {backend}", task.id)
+            format!("{}: {noun} {attempt} with {backend}", task.id)
         }
         EventKind::AgentSpawned { pid, .. } => format!("agent runs as process {pid}"),
         EventKind::AgentSaid { said, .. } => said_words(said, style),
@@ -62,9 +68,28 @@ fn words(event: &Event, style: &Style) -> String {
             format!("{what}, {} so far", span(*elapsed_seconds))
         }
         EventKind::AttemptEnded { report, .. } => report_words(report),
-        EventKind::GateStarted { attempt, .. } => format!("checking attempt {attempt}"),
-        EventKind::GateEnded { report, .. } => gate_words(report),
+        EventKind::GateStarted { attempt, .. } => format!("checking {noun} {attempt}"),
+        EventKind::GateEnded { report, .. } | EventKind::BaselineEnded { report, .. } => gate_words(report),
         EventKind::GateCancelled { .. } => "checks cut short; they will be made again".to_owned(),
+        EventKind::BaselineStarted { task, .. } => format!("{}: measuring before the first change", task.id),
+        EventKind::CampaignReset { task, reason } => format!("{task}: its experiments begin anew: {reason}"),
+        EventKind::Proposed { iteration, commit, summary, .. } => match commit {
+            Some(commit) => format!("iteration {iteration}: {summary}, saved as {}", short(commit)),
+            None => format!("iteration {iteration}: nothing to commit"),
+        },
+        EventKind::CompareStarted { iteration: 0, .. } => "measuring the result against where it began".to_owned(),
+        EventKind::CompareStarted { iteration, .. } => format!("measuring iteration {iteration} against the best"),
+        EventKind::PairMeasured { pair, champion, candidate, .. } => {
+            format!("pair {pair}: best {champion}, with the change {candidate}")
+        }
+        EventKind::CompareEnded { compared, .. } => experiment::compared(compared),
+        EventKind::ExperimentJudged { record, step, .. } => experiment::judged(record, *step),
+        EventKind::RevertStarted { iteration, .. } => format!("putting back iteration {iteration}"),
+        EventKind::Reverted { head, trouble, .. } if trouble.is_empty() => {
+            format!("put back, the branch is at {}", short(head))
+        }
+        EventKind::Reverted { trouble, .. } => format!("not put back: {trouble}"),
+        EventKind::ExperimentEnded { task, record } => experiment::ended(task, record),
         EventKind::AskStarted { inquiry, backend, .. } => format!("asking {backend}: {}", inquiry_words(inquiry)),
         EventKind::AskEnded { inquiry, report, .. } => answer_words(inquiry, report),
         EventKind::Reflected { task, attempt, reflection } => {
@@ -75,22 +100,30 @@ fn words(event: &Event, style: &Style) -> String {
         }
         EventKind::Paused { until, pause } => {
             let seconds = span(seconds_between(event.at, *until));
+            let end = pause.end(*until).map(|until| style.time(until));
             let until = style.time(*until);
             match pause {
-                Pause::Retry => format!("next attempt in {seconds}"),
+                Pause::Retry => format!("next {noun} in {seconds}"),
                 Pause::NextTask => format!("next task in {seconds}"),
                 Pause::Limit { reason, is_stated } => {
                     let source = if *is_stated { "as the service says" } else { "it named no time" };
                     format!("limit of the service: {reason}; waiting until {until} ({seconds}, {source})")
                 }
                 Pause::Recheck => format!("a check could not be made; trying again at {until} ({seconds})"),
+                Pause::Window => format!("outside of the schedule's windows; waiting until {until} ({seconds})"),
+                Pause::Held { reason, .. } => {
+                    format!("{}; waiting until {}", held(reason), end.as_deref().unwrap_or(RESUME))
+                }
             }
         }
         EventKind::PauseEnded => "going on".to_owned(),
-        EventKind::CommitStarted { attempt, .. } => format!("committing the work of attempt {attempt}"),
+        EventKind::CommitStarted { attempt, .. } => format!("committing the work of {noun} {attempt}"),
         EventKind::Committed { sha, .. } => format!("committed {}", short(sha)),
         EventKind::CommitSkipped { reason, .. } => format!("no commit: {reason}"),
         EventKind::CommitRefused { check, .. } => format!("the commit was refused: {}", check.details),
+        EventKind::TaskCompleted { task, title, summary, .. } if turn == Turn::Iteration => {
+            format!("{task}: {title}: {summary}")
+        }
         EventKind::TaskCompleted { task, title, attempt, changed, commit, .. } => {
             let commit = commit.as_ref().map(|sha| format!(", commit {}", short(sha))).unwrap_or_default();
             format!("{task}: {title} (attempt {attempt}, {}{commit})", plural(changed.len(), "file"))
@@ -140,6 +173,22 @@ fn words(event: &Event, style: &Style) -> String {
         EventKind::Previewed { task, title, prompt_chars, .. } => {
             format!("{task}: {title} (dry run, prompt of {prompt_chars} characters)")
         }
+        EventKind::Held { reason, until, interrupts } => {
+            let until = until.map(|until| style.time(until));
+            let too = if *interrupts { ", and the one under way is interrupted" } else { "" };
+            format!("{}: no attempt begins until {}{too}", held(reason), until.as_deref().unwrap_or(RESUME))
+        }
+        EventKind::HoldEnded { by_itself: true } => "no longer paused by hand: its time had come".to_owned(),
+        EventKind::HoldEnded { by_itself: false } => format!("no longer paused by hand: {RESUME}"),
+        EventKind::ScheduleSeen { entry } => format!("scheduled from now on: {entry}"),
+        EventKind::ScheduleFiring { entry, due } => format!("due since {}: {entry}", style.time(*due)),
+        EventKind::ScheduleFired { entry, due, outcome } => {
+            let due = style.time(*due);
+            match outcome {
+                Firing::Queued { tasks } => format!("{} of {entry} (due {due})", plural(tasks.len(), "task")),
+                Firing::Failed { reason } => format!("not queued: {entry} (due {due}): {reason}"),
+            }
+        }
         EventKind::Note { text, .. } => text.clone(),
         EventKind::RunEnded { status, exit_code, message } => {
             format!("run ended {} with exit code {exit_code}: {message}", status.as_str().replace('_', " "))
@@ -167,6 +216,17 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::GateStarted { .. } => "gate_started",
         EventKind::GateEnded { .. } => "gate_ended",
         EventKind::GateCancelled { .. } => "gate_cancelled",
+        EventKind::BaselineStarted { .. } => "baseline_started",
+        EventKind::BaselineEnded { .. } => "baseline_ended",
+        EventKind::CampaignReset { .. } => "campaign_reset",
+        EventKind::Proposed { .. } => "proposed",
+        EventKind::CompareStarted { .. } => "compare_started",
+        EventKind::PairMeasured { .. } => "pair_measured",
+        EventKind::CompareEnded { .. } => "compare_ended",
+        EventKind::ExperimentJudged { .. } => "experiment_judged",
+        EventKind::RevertStarted { .. } => "revert_started",
+        EventKind::Reverted { .. } => "reverted",
+        EventKind::ExperimentEnded { .. } => "experiment_ended",
         EventKind::AskStarted { .. } => "ask_started",
         EventKind::AskEnded { .. } => "ask_ended",
         EventKind::Reflected { .. } => "reflected",
@@ -197,10 +257,20 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::StopRequested { .. } => "stop_requested",
         EventKind::EnvProblemFound { .. } => "env_problem_found",
         EventKind::Previewed { .. } => "previewed",
+        EventKind::Held { .. } => "held",
+        EventKind::HoldEnded { .. } => "hold_ended",
+        EventKind::ScheduleSeen { .. } => "schedule_seen",
+        EventKind::ScheduleFiring { .. } => "schedule_firing",
+        EventKind::ScheduleFired { .. } => "schedule_fired",
         EventKind::Note { .. } => "note",
         EventKind::RunEnded { .. } => "run_ended",
         EventKind::Unknown => "unknown",
     }
+}
+
+/// What a person paused for.
+fn held(reason: &str) -> String {
+    if reason.is_empty() { "paused by hand".to_owned() } else { format!("paused by hand ({reason})") }
 }
 
 fn inquiry_words(inquiry: &Inquiry) -> String {
@@ -332,7 +402,7 @@ fn end_words(end: &ProcessEnd, is_ok: bool) -> String {
         ProcessEnd::Signalled { signal } => format!("was ended by signal {signal}"),
         ProcessEnd::TimedOut => "ran into the time limit and was ended".to_owned(),
         ProcessEnd::Idle => "did nothing for too long and was ended".to_owned(),
-        ProcessEnd::Interrupted => "was stopped with the run".to_owned(),
+        ProcessEnd::Interrupted => "was stopped".to_owned(),
         ProcessEnd::Limited(limit) => format!("was refused by the service: {}", head(&limit.reason)),
         ProcessEnd::EnvError(problem) => format!("cannot work here: {}", head(&problem.reason)),
         ProcessEnd::NotStarted { reason } => format!("could not be started: {}", head(reason)),
@@ -414,7 +484,7 @@ mod tests {
     #[test]
     fn every_event_is_one_line() {
         for event in sample::events() {
-            let line = of(&event, &Style::plain());
+            let line = of(&event, Turn::Attempt, &Style::plain());
             assert!(!line.is_empty() && !line.contains(char::is_control), "{event:?}: {line:?}");
         }
     }
@@ -437,7 +507,7 @@ mod tests {
                 tasks: tasks.iter().map(TaskId::new).collect(),
                 backup: None,
             };
-            of(&event, &Style::plain())
+            of(&event, Turn::Attempt, &Style::plain())
         };
         assert_eq!(planned(&["P0-1"]), "1 task from notes.md is the queue");
         assert_eq!(planned(&["P0-1", "P0-2"]), "2 tasks from notes.md are the queue");
@@ -445,8 +515,18 @@ mod tests {
 
     #[test]
     fn the_words_of_a_night() {
-        let lines: Vec<String> = sample::events().iter().map(|event| of(event, &Style::plain())).collect();
+        let lines: Vec<String> =
+            sample::events().iter().map(|event| of(event, Turn::Attempt, &Style::plain())).collect();
         assert_eq!(lines.join("\n") + "\n", include_str!("snapshots/phrases.txt"));
+    }
+
+    #[test]
+    fn the_turns_of_an_iterative_task_are_iterations() {
+        let words = |kind| of(&sample::event(kind), Turn::Iteration, &Style::plain());
+        let gate = EventKind::GateStarted { effect: crate::model::EffectId::default(), attempt: 3 };
+        assert_eq!(words(gate), "checking iteration 3");
+        let completed = sample::events().into_iter().find(|event| kind(&event.kind) == "task_completed").unwrap();
+        assert_eq!(words(completed.kind), "P0-1: Add greeting: done");
     }
 
     #[test]

@@ -63,6 +63,17 @@ pub fn entry(event: &Event) -> Option<String> {
         | EventKind::GateEnded { .. }
         | EventKind::GateCancelled { .. }
         | EventKind::AskStarted { .. }
+        | EventKind::BaselineStarted { .. }
+        | EventKind::BaselineEnded { .. }
+        | EventKind::CampaignReset { .. }
+        | EventKind::Proposed { .. }
+        | EventKind::CompareStarted { .. }
+        | EventKind::PairMeasured { .. }
+        | EventKind::CompareEnded { .. }
+        | EventKind::ExperimentJudged { .. }
+        | EventKind::RevertStarted { .. }
+        | EventKind::Reverted { .. }
+        | EventKind::ExperimentEnded { .. }
         | EventKind::AskEnded { .. }
         | EventKind::Reflected { .. }
         | EventKind::EpochEnded { .. }
@@ -89,6 +100,11 @@ pub fn entry(event: &Event) -> Option<String> {
         | EventKind::StopRequested { .. }
         | EventKind::EnvProblemFound { .. }
         | EventKind::Previewed { .. }
+        | EventKind::Held { .. }
+        | EventKind::HoldEnded { .. }
+        | EventKind::ScheduleSeen { .. }
+        | EventKind::ScheduleFiring { .. }
+        | EventKind::ScheduleFired { .. }
         | EventKind::Note { .. }
         | EventKind::RunEnded { .. }
         | EventKind::Unknown => return None,

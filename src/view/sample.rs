@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 
+use super::sample_plans;
 use crate::model::{
-    Active, AgentError, AnswerReport, AttemptReport, BlockAction, Change, ChangeKind, CheckResult, Completion,
-    Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution, Failure, FeedItem, Final,
-    GateReport, Inquiry, Iterative, Limit, Limits, Numeric, Outcome, Pause, Phase, Placement, PlanChange, PlanStanding,
-    ProcessEnd, Refinement, Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings,
-    State, Status, StatusField, Task, TaskId, TaskState, Usage, Verdict,
+    Active, AgentError, AnswerReport, AttemptReport, BlockAction, Campaign, Change, ChangeKind, CheckResult, Compared,
+    Comparison, Completion, Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution,
+    ExperimentRecord, Experiments, Failure, FeedItem, Final, Finding, Firing, GateReport, Inquiry, Iterative, Limit,
+    Limits, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd, Refinement, Reflection, ReflectionLimits, Replan,
+    RunId, RunStart, RunState, RunStatus, Said, Series, Settings, State, Status, StatusField, Step, Task, TaskId,
+    TaskState, Usage, Verdict,
 };
 
 /// Every status a run can have.
@@ -43,9 +45,11 @@ pub(crate) fn settings() -> Settings {
     Settings {
         limits,
         commits: true,
+        in_git: true,
         on_block: BlockAction::Salvage,
         dry_run: false,
         reflection: ReflectionLimits::default(),
+        windows: Vec::new(),
     }
 }
 
@@ -136,6 +140,7 @@ fn active(phase: Phase) -> Active {
         reflection: None,
         failures: vec![],
         usage: Usage::default(),
+        campaign: None,
         phase,
     }
 }
@@ -233,6 +238,64 @@ fn index(tasks: &[TaskState]) -> BTreeMap<TaskId, usize> {
     tasks.iter().enumerate().map(|(at, task)| (task.id.clone(), at)).collect()
 }
 
+/// A baseline, a regression, an improvement that was proved, an invalid iteration, an undecided one.
+pub(crate) fn records() -> Vec<ExperimentRecord> {
+    let one = |iteration: u32, measured: f64, outcome, step, notes: &str| ExperimentRecord {
+        iteration,
+        metric: "lat".into(),
+        baseline: Some(100.0),
+        best_before: (iteration > 0).then_some(if iteration > 2 { 90.0 } else { 100.0 }),
+        measured: Some(measured),
+        outcome,
+        step,
+        commit: if iteration > 0 { "717e2f2e".into() } else { String::new() },
+        reverted: if step == Step::Revert { "07d2712d".into() } else { String::new() },
+        duration_ms: 208 * u64::from(iteration),
+        notes: notes.into(),
+        summary: if iteration > 0 { "lat.py +1 -1".into() } else { String::new() },
+        comparison: None,
+    };
+    let compared = |finding, champion, candidate, interval, pairs: &[(f64, f64)], reason: &str| Comparison {
+        finding,
+        champion,
+        candidate,
+        ratio: candidate / champion,
+        interval,
+        p_value: 0.0009,
+        samples: 2,
+        pairs: pairs.to_vec(),
+        broken_guard: None,
+        reason: reason.into(),
+    };
+    let better = "10.0 % better (+5.0 to +15.0 %), 2 pairs, p=9.0e-4";
+    let noise = "0.5 % better (-2.0 to +3.0 %), 2 pairs; too little to tell it from noise";
+    let pairs = [(100.0, 90.0), (102.0, 91.0), (98.0, 89.0)];
+    let mut records = vec![
+        one(0, 100.0, Outcome::Measured, Step::Nothing, "lat=100"),
+        one(1, 120.0, Outcome::Regressed, Step::Revert, "lat=120 (regressed; reference 100)"),
+        one(2, 90.0, Outcome::Improved, Step::Keep, better),
+        one(3, 50.0, Outcome::Invalid, Step::Revert, "2 passed, 1 failed: validate:make test: exit_code=1"),
+        one(4, 89.5, Outcome::Unchanged, Step::Revert, noise),
+    ];
+    records[2].comparison = Some(compared(Finding::Improved, 100.0, 90.0, (0.85, 0.95), &pairs, better));
+    records[4].comparison = Some(compared(Finding::Undecided, 90.0, 89.5, (0.97, 1.02), &[], noise));
+    records
+}
+
+/// These, of a task that may have nine iterations and has a target.
+pub(crate) fn series() -> Series {
+    Series {
+        title: "Make it fast".into(),
+        metric: "lat".into(),
+        direction: Some(Direction::LowerIsBetter),
+        target: Some(80.0),
+        max_iterations: 9,
+        records: records(),
+        last_word: None,
+        earlier: 0,
+    }
+}
+
 /// The second iteration of an experiment, measured.
 pub(crate) fn experiment() -> State {
     let mut state = state(RunStatus::Validating);
@@ -258,6 +321,7 @@ pub(crate) fn experiment() -> State {
     row.completion_name = spec.completion_name().into();
     row.completion_target = spec.completion_target().into_owned();
     let active = state.active.as_mut().unwrap();
+    active.campaign = Some(Box::new(campaign(&spec)));
     active.spec = Some(Box::new(spec));
     active.phase = Phase::Verified {
         attempt: 2,
@@ -266,7 +330,34 @@ pub(crate) fn experiment() -> State {
         changed: vec![],
     };
     state.run.last_outcome = "improved".into();
+    let series = Series { max_iterations: 5, records: records().into_iter().take(2).collect(), ..series() };
+    let id = TaskId::new("P0-1");
+    state.experiments = Experiments { of: BTreeMap::from([(id.clone(), series)]), current: Some(id) };
     state
+}
+
+fn campaign(contract: &Task) -> Campaign {
+    Campaign {
+        contract: Box::new(contract.clone()),
+        is_noisy: false,
+        baseline: 100.0,
+        best: 100.0,
+        best_iteration: 0,
+        iterations: 1,
+        kept: 0,
+        reverted: 1,
+        invalid: 0,
+        streak: 1,
+        is_on_target: false,
+        stuck: None,
+        commit: None,
+        changed: vec![],
+        gate: passed_gate(),
+        before: None,
+        attempt: None,
+        candidate: None,
+        revalidation: None,
+    }
 }
 
 /// A state whose every text tries to break out.
@@ -305,6 +396,11 @@ pub(crate) fn events() -> Vec<Event> {
     let said = |said| EventKind::AgentSaid { effect: effect(), said };
     let ended = |end| EventKind::AttemptEnded { effect: effect(), report: report(end) };
     let paused = |pause| EventKind::Paused { until: at("2026-11-20T11:34:10Z"), pause };
+    let fired = |outcome| EventKind::ScheduleFired {
+        entry: "@daily: ai-docs/nightly.md".into(),
+        due: at("2026-11-20T03:00:00Z"),
+        outcome,
+    };
     let salvaged = |reference: Option<&str>, left: &[&str], reason: &str| EventKind::Salvaged {
         effect: effect(),
         reference: reference.map(Into::into),
@@ -346,12 +442,26 @@ pub(crate) fn events() -> Vec<Event> {
         tasks: vec![id()],
         backup: backup.map(Into::into),
     };
-    let withdrawn = |standing, twin_of: Option<&str>| EventKind::PlanWithdrawn {
-        plan: "ai-docs/login.md".into(),
-        standing,
-        withdrawn: vec![id()],
-        left: vec![],
-        twin_of: twin_of.map(Into::into),
+    let proposed = |commit: Option<&str>| EventKind::Proposed {
+        task: id(),
+        iteration: 1,
+        commit: commit.map(Into::into),
+        reference: "refs/autodev/experiments/P0-1/1".into(),
+        changed: vec![],
+        left_out: vec![],
+        summary: "lat.py +1 -1".into(),
+    };
+    let compared = |iteration, compared: Option<Compared>| EventKind::CompareEnded {
+        effect: effect(),
+        iteration,
+        compared: compared.unwrap(),
+    };
+    let reverted = |trouble: &str| EventKind::Reverted {
+        effect: effect(),
+        head: "07d2712d0d3a4b5c6d7e8f9001122334455667788".into(),
+        commit: None,
+        left_alone: vec![],
+        trouble: trouble.into(),
     };
     let note = |level: &str| EventKind::Note { level: level.into(), text: "runs as root\nreally".into() };
     let kinds = vec![
@@ -387,6 +497,7 @@ pub(crate) fn events() -> Vec<Event> {
             before: "b".into(),
             log: "/abs/logs/attempts/codex/task_P0-1__attempt_1.log".into(),
             backend: "codex".into(),
+            before_commit: None,
         },
         EventKind::AgentSpawned { effect: effect(), pid: 4300, start_ticks: 9 },
         said(Said::Session { id: "ses_1".into(), model: "gpt-5".into() }),
@@ -422,6 +533,23 @@ pub(crate) fn events() -> Vec<Event> {
             report: gate(),
             changed: vec![Change { path: "src/a.rs".into(), kind: ChangeKind::Added }],
         },
+        EventKind::BaselineStarted { effect: effect(), task: Box::new(task()) },
+        EventKind::BaselineEnded {
+            effect: effect(),
+            report: GateReport { metric: Some(100.0), outcome: Outcome::Measured, ..passed_gate() },
+            repeats: vec![100.0, 100.0],
+        },
+        EventKind::CampaignReset { task: id(), reason: "the checks were changed".into() },
+        proposed(Some("717e2f2e0d3a4b5c6d7e8f9001122334455667788")),
+        proposed(None),
+        EventKind::CompareStarted { effect: effect(), iteration: 2 },
+        EventKind::CompareStarted { effect: effect(), iteration: 0 },
+        EventKind::PairMeasured { effect: effect(), pair: 3, champion: 98.0, candidate: 89.0 },
+        compared(2, records().remove(2).comparison.map(Compared::Measured)),
+        compared(0, Some(Compared::Invalid { reason: "no value".into(), verdict: Verdict::Infra })),
+        EventKind::RevertStarted { effect: effect(), iteration: 1 },
+        reverted(""),
+        reverted("lat.py was changed by somebody else meanwhile"),
         EventKind::AskStarted {
             effect: effect(),
             inquiry: inquiry(),
@@ -452,6 +580,17 @@ pub(crate) fn events() -> Vec<Event> {
         paused(Pause::NextTask),
         paused(Pause::Recheck),
         paused(Pause::Limit { reason: "usage limit reached".into(), is_stated: false }),
+        paused(Pause::Window),
+        paused(Pause::Held { reason: String::new(), is_endless: true }),
+        paused(Pause::Held { reason: "the demo".into(), is_endless: false }),
+        EventKind::Held { reason: "the demo".into(), until: None, interrupts: false },
+        EventKind::Held { reason: String::new(), until: Some(at("2026-11-20T12:00:00Z")), interrupts: true },
+        EventKind::HoldEnded { by_itself: false },
+        EventKind::HoldEnded { by_itself: true },
+        EventKind::ScheduleSeen { entry: "@daily: ai-docs/nightly.md".into() },
+        EventKind::ScheduleFiring { entry: "@daily: ai-docs/nightly.md".into(), due: at("2026-11-20T03:00:00Z") },
+        fired(Firing::Queued { tasks: vec![id()] }),
+        fired(Firing::Failed { reason: "no such file".into() }),
         EventKind::PauseEnded,
         EventKind::GateEnded { effect: effect(), report: passed_gate(), changed: vec![] },
         EventKind::CommitStarted { effect: effect(), attempt: 2 },
@@ -506,33 +645,6 @@ pub(crate) fn events() -> Vec<Event> {
         replanned(Replan::Failed { reason: "the answer holds no JSON".into() }),
         planned(Placement::Replaced, Some("task.json.bak.20261120T112910Z")),
         planned(Placement::Appended, None),
-        EventKind::WatchStarted { pid: 4301, dirs: vec!["ai-docs".into()], is_polling: true },
-        EventKind::PlansTaking {
-            changes: vec![PlanChange {
-                plan: "ai-docs/login.md".into(),
-                added: vec![id()],
-                withdrawn: vec![TaskId::new("P1-1"), TaskId::new("P1-2")],
-                ..PlanChange::default()
-            }],
-        },
-        EventKind::PlanTaken {
-            plan: "ai-docs/login.md".into(),
-            digest: "0123456789abcdef".into(),
-            added: vec![id()],
-            updated: vec![],
-            withdrawn: vec![TaskId::new("P1-1"), TaskId::new("P1-2")],
-            notes: vec!["line 3: nothing proves it".into()],
-        },
-        withdrawn(PlanStanding::Withdrawn, None),
-        withdrawn(PlanStanding::Draft, None),
-        withdrawn(PlanStanding::Twin, Some("ai-docs/other.md")),
-        EventKind::PlanFailed {
-            plan: "ai-docs/login.md".into(),
-            digest: "0123456789abcdef".into(),
-            reason: "line 2: budget: expected an amount such as 2.50".into(),
-            waits_for: vec![],
-            retry_at: None,
-        },
         set(true, false),
         set(false, true),
         set(false, false),
@@ -551,5 +663,10 @@ pub(crate) fn events() -> Vec<Event> {
         EventKind::RunEnded { status: RunStatus::Completed, exit_code: 0, message: "All tasks are done".into() },
         EventKind::Unknown,
     ];
-    kinds.into_iter().map(event).collect()
+    let tried = records().into_iter().flat_map(|record| {
+        let (step, record) = (record.step, Box::new(record));
+        let judged = EventKind::ExperimentJudged { task: id(), record: record.clone(), step };
+        [judged, EventKind::ExperimentEnded { task: id(), record }]
+    });
+    kinds.into_iter().chain(tried).chain(sample_plans::kinds()).map(event).collect()
 }

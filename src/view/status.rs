@@ -4,13 +4,15 @@
 //! `generated_at` is the time of the last event, not of the writing, so that the file can be made again from the
 //! journal byte for byte. The page for people is [`human`].
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::row::{self, Counts, RowStatus};
 pub use super::status_page::human;
-use super::{Names, json, style, text};
-use crate::model::{Completion, Execution, Pause, State, TaskState, Usage};
+use super::{Names, experiment, json, style, text};
+use crate::model::{Active, Pause, State, TaskState, Usage};
 
 /// Returns the content of runtime-status.json: ASCII, two-space indent, final line break.
 pub fn text(state: &State, names: &Names) -> String {
@@ -68,11 +70,15 @@ pub(super) struct RunFacts<'a> {
     pub(super) no_improvement_streak: u32,
     pub(super) run_id: &'a str,
     pub(super) waiting_until: String,
-    pub(super) wait_reason: &'a str,
+    pub(super) wait_reason: Cow<'a, str>,
     completed_count: u32,
     blocked_count: u32,
     exit_code: Option<i32>,
     usage: Spent,
+    paused: bool,
+    paused_since: String,
+    paused_until: String,
+    pause_reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -142,20 +148,21 @@ impl<'a> RunFacts<'a> {
         let run = &state.run;
         let active = state.active.as_deref();
         let contract = active.and_then(|active| state.task(&active.task));
-        let spec = active.and_then(|active| active.spec.as_deref());
         let attempt = active.map_or(0, row::attempt);
         let settings = run.settings.as_ref();
-        let iterative = spec.and_then(|spec| match &spec.execution {
-            Execution::SinglePass => None,
-            Execution::Iterative(iterative) => Some(iterative),
-        });
-        let last_metric = iterative.and(active).and_then(row::metric).map(|value| {
-            let name = spec.map_or("", |spec| match &spec.completion {
-                Completion::Boolean => "metric",
-                Completion::Numeric(numeric) => &numeric.name,
-            });
-            format!("{name}={}", text::general(value))
-        });
+        let campaign = active.and_then(|active| active.campaign.as_deref());
+        let max_iterations = active.and_then(Active::max_iterations);
+        let last = row::last_experiment(state);
+        let metric = |value: Option<f64>| {
+            let name = contract.map_or("metric", |task| &task.completion_name);
+            value.map(|value| format!("{name}={}", text::general(value))).unwrap_or_default()
+        };
+        let measured = active.and_then(row::metric).or(last.and_then(|record| record.measured));
+        let last_outcome = match (max_iterations, run.last_outcome.as_str()) {
+            (None, _) => "",
+            (Some(_), "") => last.map_or("", experiment::outcome),
+            (Some(_), outcome) => outcome,
+        };
         Self {
             status: run.status.as_str(),
             status_label: style::label(run.status.as_str()),
@@ -182,22 +189,26 @@ impl<'a> RunFacts<'a> {
             completion_name: contract.map_or("gate", |task| &task.completion_name),
             completion_target_summary: contract.map_or("all_checks_pass", |task| &task.completion_target),
             last_completion_outcome: &run.last_outcome,
-            current_iteration: if iterative.is_some() { attempt } else { 0 },
-            max_iterations: iterative.map_or(0, |iterative| iterative.max_iterations),
-            baseline_metric: String::new(),
-            best_metric: String::new(),
-            last_metric: last_metric.unwrap_or_default(),
-            last_outcome: if iterative.is_some() { &run.last_outcome } else { "" },
-            kept_count: 0,
-            reverted_count: 0,
-            no_improvement_streak: 0,
+            current_iteration: max_iterations.map_or(0, |_| attempt),
+            max_iterations: max_iterations.unwrap_or(0),
+            baseline_metric: metric(campaign.map(|campaign| campaign.baseline)),
+            best_metric: metric(campaign.map(|campaign| campaign.best)),
+            last_metric: metric(measured.filter(|_| max_iterations.is_some())),
+            last_outcome,
+            kept_count: campaign.map_or(0, |campaign| campaign.kept),
+            reverted_count: campaign.map_or(0, |campaign| campaign.reverted),
+            no_improvement_streak: campaign.map_or(0, |campaign| campaign.streak),
             run_id: run.id.as_str(),
-            waiting_until: text::stamp(run.pause.as_ref().map(|(until, _)| *until)),
-            wait_reason: run.pause.as_ref().map_or("", |(_, pause)| wait_reason(pause)),
+            waiting_until: text::stamp(run.pause.as_ref().and_then(|(until, pause)| pause.end(*until))),
+            wait_reason: run.pause.as_ref().map_or(Cow::Borrowed(""), |(_, pause)| wait_reason(pause)),
             completed_count: run.completed,
             blocked_count: run.blocked,
             exit_code: run.exit_code,
             usage: Spent::of(&run.usage),
+            paused: state.hold.is_some(),
+            paused_since: text::stamp(state.hold.as_ref().map(|hold| hold.since)),
+            paused_until: text::stamp(state.hold.as_ref().and_then(|hold| hold.until)),
+            pause_reason: state.hold.as_ref().map_or("", |hold| &hold.reason),
         }
     }
 }
@@ -234,13 +245,16 @@ impl<'a> Row<'a> {
 }
 
 /// Returns why a run waits, on one line; for a limit the text by which it was recognised.
-pub(super) fn wait_reason(pause: &Pause) -> &str {
-    match pause {
+pub(super) fn wait_reason(pause: &Pause) -> Cow<'_, str> {
+    Cow::Borrowed(match pause {
         Pause::Retry => "pause before the next attempt",
         Pause::NextTask => "pause before the next task",
         Pause::Limit { reason, .. } => reason,
         Pause::Recheck => "a check could not be made and will be tried again",
-    }
+        Pause::Window => "outside of the schedule's windows",
+        Pause::Held { reason, .. } if reason.is_empty() => "paused by hand",
+        Pause::Held { reason, .. } => return Cow::Owned(format!("paused by hand: {reason}")),
+    })
 }
 
 /// Returns the project's name, from the names as long as the state has none.
@@ -367,9 +381,21 @@ mod tests {
         let run = RunFacts::of(&state);
         assert_eq!((run.current_iteration, run.max_iterations, run.last_metric.as_str()), (2, 5, "lat=89.5"));
         assert_eq!((run.execution_mode, run.last_outcome), ("experiment", "improved"));
+        assert_eq!((run.baseline_metric.as_str(), run.best_metric.as_str()), ("lat=100", "lat=100"));
+        assert_eq!((run.kept_count, run.reverted_count, run.no_improvement_streak), (0, 1, 1));
+        assert_eq!((run.current_attempt, run.max_attempts), (2, 5));
         let state = sample::state(RunStatus::Validating);
         let run = RunFacts::of(&state);
         assert_eq!((run.current_iteration, run.last_metric.as_str(), run.last_outcome), (0, "", ""));
+    }
+
+    #[test]
+    fn between_two_iterations_the_last_one_is_shown() {
+        let mut state = sample::experiment();
+        state.run.last_outcome.clear();
+        state.active.as_mut().unwrap().phase = crate::model::Phase::Ready;
+        let run = RunFacts::of(&state);
+        assert_eq!((run.current_iteration, run.last_metric.as_str(), run.last_outcome), (1, "lat=120", "regressed"));
     }
 
     #[test]

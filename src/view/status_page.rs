@@ -1,10 +1,10 @@
 //! The page that `autodev status` prints.
 
-use super::row::{Counts, RowStatus};
+use super::row::{Counts, RowStatus, Turn};
 use super::status::{self, RunFacts};
 use super::text::{self, one_line, push};
-use super::{Names, Style};
-use crate::model::{State, TaskState};
+use super::{Names, Style, phrase};
+use crate::model::{Pause, State, TaskState};
 
 /// Returns the page of `autodev status`, every line with its line break. Times are the reader's, texts of tasks are
 /// made safe for a terminal.
@@ -21,9 +21,10 @@ pub fn human(state: &State, names: &Names, style: &Style) -> String {
     line(format!("Epoch: {}/{}", run.current_epoch, run.max_epochs));
     if state.active.is_some() {
         line(format!(
-            "Current: {} - {} (attempt {}/{})",
+            "Current: {} - {} ({} {}/{})",
             one_line(run.current_task_id),
             one_line(run.current_task_title),
+            Turn::of_active(state).noun(),
             run.current_attempt,
             run.max_attempts
         ));
@@ -64,8 +65,28 @@ pub fn human(state: &State, names: &Names, style: &Style) -> String {
 /// What a person wants to know in the morning, as far as it is known.
 fn extras(state: &State, run: &RunFacts<'_>, style: &Style) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some((until, pause)) = &state.run.pause {
-        lines.push(format!("Waiting: until {} - {}", style.time(*until), one_line(status::wait_reason(pause))));
+    if !run.baseline_metric.is_empty() {
+        lines.push(format!(
+            "Experiments: baseline {}, best {}, last {} ({}) | {} kept, {} put back, {} in a row no better",
+            one_line(&run.baseline_metric),
+            one_line(&run.best_metric),
+            one_line(&run.last_metric),
+            run.last_outcome,
+            run.kept_count,
+            run.reverted_count,
+            run.no_improvement_streak
+        ));
+    }
+    if let Some(hold) = &state.hold {
+        let until = hold.until.map(|until| style.time(until));
+        let reason = if hold.reason.is_empty() { String::new() } else { format!(" - {}", one_line(&hold.reason)) };
+        let until = until.as_deref().unwrap_or(phrase::RESUME);
+        lines.push(format!("Paused: by hand, {} until {until}{reason}", style.time(hold.since)));
+    }
+    if let Some((until, pause)) = &state.run.pause
+        && !matches!(pause, Pause::Held { .. })
+    {
+        lines.push(format!("Waiting: until {} - {}", style.time(*until), one_line(&status::wait_reason(pause))));
     }
     if let Some(signal) = &state.run.stop
         && state.run.status.is_active()
@@ -166,6 +187,17 @@ Tasks:
         assert!(page.contains("\nWaiting: until 2026-11-20 12:30:00 - usage limit reached\n"), "{page}");
         let page = human(&sample::state(RunStatus::EnvError), &Names::default(), &Style::plain());
         assert!(page.contains("\nNeeds you: codex is not logged in\n"), "{page}");
+    }
+
+    #[test]
+    fn an_iterative_task_shows_how_far_it_is() {
+        let page = human(&sample::experiment(), &Names::default(), &Style::plain());
+        for line in [
+            "Current: P0-1 - Add greeting (iteration 2/5)",
+            "Experiments: baseline lat=100, best lat=100, last lat=89.5 (improved) | 0 kept, 1 put back, 1 in a row no better",
+        ] {
+            assert!(page.lines().any(|l| l == line), "{line}\n{page}");
+        }
     }
 
     #[test]

@@ -54,10 +54,10 @@ pub fn colour(status: &str) -> &'static str {
     match status {
         "running" => "0;36",
         "validating" => "0;35",
-        "retry" | "warning" | "warn" | "interrupted" => "1;33",
+        "retry" | "reverted" | "warning" | "warn" | "interrupted" => "1;33",
         "waiting" => "0;90",
-        "completed" | "ok" => "0;32",
-        "blocked" | "failed" | "env_error" | "error" => "0;31",
+        "completed" | "kept" | "ok" => "0;32",
+        "blocked" | "failed" | "env_error" | "error" | "killed" => "0;31",
         _ => "0;34",
     }
 }
@@ -76,7 +76,8 @@ pub fn class(status: &str) -> &str {
     match status {
         "starting" | "running" | "validating" => "running",
         "waiting" | "retry_wait" => "waiting",
-        "retry" | "interrupted" => "warning",
+        "kept" => "completed",
+        "retry" | "reverted" | "interrupted" => "warning",
         "blocked" | "env_error" => "blocked",
         other => other,
     }

@@ -2,7 +2,7 @@
 
 use super::Names;
 use super::row;
-use super::text::{block, one_line, push};
+use super::text::{block, general, one_line, push};
 use crate::model::{Completion, Execution, State, Task};
 
 const TITLE: &str = "# Current Task\n";
@@ -33,12 +33,20 @@ pub fn active(state: &State, names: &Names) -> String {
         ),
     );
     if let Execution::Iterative(iterative) = &task.execution {
+        let campaign = active.campaign.as_deref();
+        let metric = |value: Option<f64>| {
+            let name = one_line(task.completion_name());
+            value.map_or("-".to_owned(), |value| format!("{name}={}", general(value)))
+        };
         push(
             &mut page,
             format_args!(
-                "- Current iteration: {attempt}\n- Max iterations: {}\n- Baseline metric: -\n- Best metric: -\n\
-             - No improvement streak: 0\n- Metric goal: {}\n",
+                "- Current iteration: {attempt}\n- Max iterations: {}\n- Baseline metric: {}\n- Best metric: {}\n\
+             - No improvement streak: {}\n- Metric goal: {}\n",
                 iterative.max_iterations,
+                metric(campaign.map(|campaign| campaign.baseline)),
+                metric(campaign.map(|campaign| campaign.best)),
+                campaign.map_or(0, |campaign| campaign.streak),
                 one_line(&goal(task))
             ),
         );
@@ -128,7 +136,11 @@ Twice.
         for line in [
             "- Mode: experiment",
             "- Current iteration: 2",
+            "- Attempt: 2/5",
             "- Max iterations: 5",
+            "- Baseline metric: lat=100",
+            "- Best metric: lat=100",
+            "- No improvement streak: 1",
             "- Metric goal: lat, source=json_stdout, direction=lower_is_better, target=80",
         ] {
             assert!(page.lines().any(|l| l == line), "{line}\n{page}");

@@ -40,6 +40,22 @@ fn tame(c: char) -> char {
     }
 }
 
+/// Escapes what HTML gives a meaning to, and nothing else (a slash stays a slash).
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#x27;"),
+            _ => safe.push(c),
+        }
+    }
+    safe
+}
+
 /// Appends formatted text without a string in between.
 pub(super) fn push(text: &mut String, pieces: fmt::Arguments<'_>) {
     // A string takes everything; the pieces are our own types, whose `Display` never fails.

@@ -44,6 +44,41 @@ const WORK: Scenario = Scenario { project: work, args: &["run"], code: 2 };
 /// A reflection that refines a task, and a second epoch.
 const PLANS: Scenario = Scenario { project: plans, args: &["run", "--epochs", "2"], code: 0 };
 
+/// Two changes that are kept and one that is put back.
+const EXPERIMENTS: Scenario = Scenario { project: experiments, args: &["run"], code: 0 };
+/// One of each, measured in pairs up to the last word, with a history that shows both.
+const HISTORY: Scenario = Scenario { project: history, args: &["run"], code: 0 };
+
+fn history() -> Project {
+    let project = experiments();
+    project.config("[run]\ndelay_between_tasks = 0\n[git]\nexperiment_history = \"revert-commits\"\n");
+    let queue = project.read("task.json").replace("\"samples\":1", "\"samples\":3,\"confidence\":0.5");
+    project.write("task.json", &queue.replace("\"max_iterations\":3", "\"max_iterations\":2"));
+    project
+}
+
+fn experiments() -> Project {
+    let project = Project::new();
+    let task = json!([{"id": "L", "title": "Make it small", "description": "d", "steps": ["s"],
+        "verification": {"validate_commands": ["cat value"]},
+        "completion": {"kind": "numeric", "name": "size", "source": "json_stdout", "json_path": "$",
+            "direction": "lower_is_better", "samples": 1,
+            "guards": [{"name": "same", "json_path": "$", "max_regression": 0.5}]},
+        "execution": {"strategy": "iterative", "max_iterations": 3}}]);
+    project.tasks(&task.to_string()).write("value", "100\n");
+    project.git(&["add", "value"]);
+    project.git(&["commit", "-q", "-m", "value"]);
+    project.agent(
+        "codex",
+        "case $AUTODEV_ATTEMPT in\n1) echo 90 > value;;\n2) echo 95 > value; echo x > extra;;\n\
+         3) echo 80 > value;;\nesac",
+    );
+    project.write("user-staged.txt", "staged by the user\n");
+    project.git(&["add", "user-staged.txt"]);
+    project.write("README", "edited by the user\n");
+    project
+}
+
 fn work() -> Project {
     let project = Project::new();
     project.config("[run]\ndelay_between_tasks = 0\nmax_retries = 2\n");
@@ -110,6 +145,11 @@ fn outcome(project: &Project) -> BTreeMap<&'static str, String> {
     let refs = project.git(&["for-each-ref", "--format=%(refname)", "refs/autodev/salvage"]);
     let salvages = refs.lines().map(|name| project.git(&["show", "--format=%s", "--name-status", name]));
     all.insert("salvage", salvages.collect());
+    let refs = project.git(&["for-each-ref", "--format=%(refname)", "refs/autodev/experiments", "refs/autodev/base"]);
+    let mut tried: Vec<String> =
+        refs.lines().map(|name| project.git(&["show", "--format=%s", "--name-status", name])).collect();
+    tried.sort();
+    all.insert("experiments", tried.concat());
     all.insert("run", project.json("logs/runtime-status.json")["run"]["status"].to_string());
     all.insert("brief", project.read("TASK.md"));
     let leftovers: Vec<String> = std::fs::read_dir(project.dir())
@@ -153,7 +193,7 @@ fn disturbed(scenario: &Scenario, place: usize, want: &BTreeMap<&'static str, St
 
 #[test]
 fn a_run_killed_at_any_point_comes_to_the_same_end() {
-    let (want, tried) = kill_everywhere(&WORK);
+    let (want, tried) = kill_everywhere(&WORK, 1);
     println!("{tried}");
     assert_eq!(want["commits"].lines().count(), 3, "two commits on top of the first: {want:?}");
     assert!(want["salvage"].contains("src/c.txt"), "{want:?}");
@@ -162,14 +202,29 @@ fn a_run_killed_at_any_point_comes_to_the_same_end() {
 
 #[test]
 fn a_run_killed_while_reflecting_or_planning_comes_to_the_same_end() {
-    let (want, tried) = kill_everywhere(&PLANS);
+    let (want, tried) = kill_everywhere(&PLANS, 1);
     println!("{tried}");
     assert_eq!(want["commits"].lines().count(), 3, "two commits on top of the first: {want:?}");
     assert!(want["epochs"].contains(r#""epoch":1"#), "{want:?}");
 }
 
-/// Kills the scenario at each of its points, and returns how it ends in any case, and a line about what was tried.
-fn kill_everywhere(scenario: &Scenario) -> (BTreeMap<&'static str, String>, String) {
+#[test]
+fn experiments_killed_at_any_point_come_to_the_same_end() {
+    let (want, tried) = kill_everywhere(&EXPERIMENTS, 1);
+    println!("{tried}");
+    assert_eq!(want["commits"].lines().count(), 4, "two commits on top of the first ones: {want:?}");
+    assert!(want["experiments"].contains("extra") && want["tree"].contains("value"), "{want:?}");
+}
+
+#[test]
+fn a_history_of_experiments_killed_at_any_point_comes_to_the_same_end() {
+    let (want, tried) = kill_everywhere(&HISTORY, 3);
+    println!("{tried}");
+    assert!(want["commits"].contains("Revert \"experiment(L)"), "{want:?}");
+}
+
+/// Kills the scenario at each of its points, or at one of so many, and returns how it ends in any case, and a line about what was tried.
+fn kill_everywhere(scenario: &Scenario, step: usize) -> (BTreeMap<&'static str, String>, String) {
     let mut calm = (scenario.project)();
     let log = calm.dir().parent().unwrap().join("out/points");
     calm.env("AUTODEV_KILL_LOG", log.to_str().unwrap());
@@ -185,7 +240,7 @@ fn kill_everywhere(scenario: &Scenario) -> (BTreeMap<&'static str, String>, Stri
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
-                    let place = next.fetch_add(1, Ordering::SeqCst);
+                    let place = next.fetch_add(step, Ordering::SeqCst);
                     if place > points {
                         return;
                     }
@@ -201,9 +256,10 @@ fn kill_everywhere(scenario: &Scenario) -> (BTreeMap<&'static str, String>, Stri
         }
     });
     let wrong = wrong.into_inner().unwrap();
+    let points = points.div_ceil(step);
     let tried = points - missed.into_inner();
     let line = format!("kill points: {tried} tried, {} runs, {} ended differently", tried * 2 + 1, wrong.len());
-    assert!(tried > 60 && tried + points / 5 > points, "only {tried} of {points} points were reached");
+    assert!(tried > 40 && tried + points / 5 > points, "only {tried} of {points} points were reached");
     assert!(wrong.is_empty(), "{} of {points} points:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n\n"));
     (want, line)
 }

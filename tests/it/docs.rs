@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::harness::Project;
 use crate::tidy::FLOORS;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CONTRIBUTING.md",
     "examples/README.md",
@@ -20,6 +20,7 @@ const PAGES: [&str; 10] = [
     "docs/configuration.md",
     "docs/files.md",
     "docs/measuring.md",
+    "docs/notifications.md",
     "docs/replay-format.md",
     "docs/tutorial.md",
     "docs/watching.md",
@@ -103,7 +104,7 @@ fn every_command_and_option_that_is_named_exists() {
                     continue;
                 }
                 let mut path = vec![command];
-                if ["task", "salvage", "skills"].contains(&command) {
+                if ["task", "salvage", "skills", "service", "notify"].contains(&command) {
                     path.extend(words.get(2).filter(|word| is_name(word)));
                 }
                 seen.insert(path.join(" "));
@@ -137,7 +138,7 @@ fn the_table_of_commands_is_complete() {
     };
     for command in commands(&["--help"]) {
         assert!(documented.contains(&format!("autodev {command}")), "README.md does not list {command}");
-        if ["task", "salvage", "skills"].contains(&command.as_str()) {
+        if ["task", "salvage", "skills", "service", "notify"].contains(&command.as_str()) {
             let all: String = documented.lines().filter(|line| line.contains(&command)).collect();
             for sub in commands(&[&command, "--help"]) {
                 assert!(all.contains(&sub), "README.md does not list {command} {sub}");
@@ -154,7 +155,7 @@ fn the_table_of_commands_has_every_option() {
         let names: Vec<&str> =
             row[0].trim_start_matches("autodev ").split([' ', ',']).filter(|n| !n.is_empty()).collect();
         let calls: Vec<Vec<&str>> = match names[..] {
-            [group @ ("task" | "salvage" | "skills"), ref subs @ ..] => {
+            [group @ ("task" | "salvage" | "skills" | "service" | "notify"), ref subs @ ..] => {
                 subs.iter().map(|sub| vec![group, sub, "--help"]).collect()
             }
             [command] => vec![vec![command, "--help"]],
@@ -198,12 +199,32 @@ fn every_setting_that_is_named_exists() {
                     keys.contains_key(key) || keys.keys().any(|table| key.starts_with(&format!("{table}_")))
                 })
             });
-            if !is_setting && !["test_bless", "kill_at", "kill_log"].contains(&name.as_str()) {
+            if !is_setting && !["test_bless", "test_clock", "kill_at", "kill_log"].contains(&name.as_str()) {
                 wrong.push(format!("{page}: {}", &found[0]));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_field_of_a_channel_and_every_kind_is_documented() {
+    let page = read("docs/notifications.md");
+    let column = |header: &str| -> BTreeSet<String> {
+        table(&page, header).iter().flat_map(|row| row[0].split(", ").map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    let fields: BTreeSet<String> = autodev::config::schema::CHANNEL.iter().map(|field| field.name.to_owned()).collect();
+    pretty_assertions::assert_eq!(column("| field |"), fields);
+    let kinds: BTreeSet<String> = autodev::model::ChannelKind::ALL.iter().map(|it| it.as_str().to_owned()).collect();
+    pretty_assertions::assert_eq!(column("| kind | where"), kinds);
+    let events: BTreeSet<String> = autodev::model::Topic::CHOICE.iter().map(|it| it.as_str().to_owned()).collect();
+    pretty_assertions::assert_eq!(column("| event |"), events);
+    for settings in blocks(&page, "toml") {
+        let project = Project::new();
+        project.write("autodev.toml", &settings);
+        let done = project.run(&["notify", "test", "--channel", "nobody"]);
+        assert!(done.err.contains("no channel \"nobody\"; there are team, ntfy, desktop"), "{}", done.err);
+    }
 }
 
 #[test]

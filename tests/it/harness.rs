@@ -151,6 +151,17 @@ impl Project {
         self
     }
 
+    /// From now on it is this time, and goes on so many times as fast, for every process of the project: those that run
+    /// already (when they began with such a clock) and those to come.
+    pub fn clock(&mut self, start: &str, speed: f64) -> &mut Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        let file = self.out("clock");
+        let new = self.out("clock.new");
+        fs::write(&new, format!("{start} x{speed} @{now:.6}\n")).unwrap();
+        fs::rename(&new, &file).unwrap();
+        self.env("AUTODEV_TEST_CLOCK", file.to_str().unwrap())
+    }
+
     /// Takes a variable away from every command from now on.
     pub fn unset(&mut self, name: &str) -> &mut Self {
         self.env.remove(name);
@@ -421,13 +432,18 @@ impl Running {
     }
 
     /// Waits for its end, with patience.
-    pub fn wait(mut self) -> Done {
+    pub fn wait(self) -> Done {
+        self.wait_within(PATIENCE)
+    }
+
+    /// Waits for its end, with as much patience as it takes: for what measures time.
+    pub fn wait_within(mut self, patience: Duration) -> Done {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Done { code: code(status), out: slurp(&self.out), err: slurp(&self.err) };
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > patience {
                 self.child.kill().unwrap();
                 panic!("autodev does not end\n--- stdout\n{}\n--- stderr\n{}", slurp(&self.out), slurp(&self.err));
             }

@@ -67,7 +67,7 @@ fn every_option_in_an_example_exists() {
                 .split_whitespace()
                 .take_while(|word| !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
                 .collect();
-            args.truncate(if ["task", "salvage", "skills"].contains(&args[0]) { 2 } else { 1 });
+            args.truncate(if ["task", "salvage", "skills", "service", "notify"].contains(&args[0]) { 2 } else { 1 });
             if args[0] == "help" {
                 continue;
             }

@@ -6,11 +6,13 @@
 #![expect(unreachable_pub, reason = "the harness is shared with the other test binary")]
 
 mod backends;
+mod campaign;
 mod checks;
 mod cli;
 mod config;
 mod crash;
 mod data;
+mod detach;
 mod docs;
 mod doctor;
 mod epochs;
@@ -21,13 +23,20 @@ mod harness;
 mod help;
 mod honesty;
 mod init;
+mod iterate;
 mod killed;
 mod limits;
 mod measure;
+mod notify;
+mod pause;
 mod plan;
 mod reflection;
 mod run;
+mod schedule;
+mod service;
+mod sessions;
 mod signals;
+mod sink;
 mod skills;
 mod task;
 mod tidy;

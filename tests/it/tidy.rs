@@ -19,19 +19,20 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     ("gate", &["model", "sys", "logic"]),
     ("git", &["model", "sys", "logic"]),
     ("journal", &["model", "sys", "logic"]),
+    ("notify", &["model", "sys", "logic"]),
     ("view", &["model", "logic"]),
     (
         "engine",
         &[
             "model", "sys", "logic", "config", "detect", "plan", "prompt", "scaffold", "skill", "snapshot", "backend",
-            "gate", "git", "journal", "view",
+            "gate", "git", "journal", "notify", "view",
         ],
     ),
     (
         "cli",
         &[
             "model", "sys", "logic", "config", "detect", "plan", "prompt", "scaffold", "skill", "snapshot", "backend",
-            "gate", "git", "journal", "view", "engine",
+            "gate", "git", "journal", "notify", "view", "engine",
         ],
     ),
 ];

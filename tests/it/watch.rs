@@ -686,6 +686,25 @@ fn a_queue_written_by_a_killed_watcher_is_known_also_when_its_tasks_are_gone() {
     assert_eq!(count(&project, "plan_taken"), 1);
 }
 
+#[test]
+fn a_recurring_plan_comes_at_its_times_and_not_because_it_is_there() {
+    let mut project = project();
+    let settings = "[schedule]\ncron = [{ at = \"0 3 * * * Europe/Berlin\", plan = \"ai-docs/nightly.md\" }]\n";
+    project.config(settings);
+    project.write("ai-docs/nightly.md", &plan("Nightly", &["Sweep"])).write("ai-docs/a.md", &plan("A", &["One"]));
+    project.clock("2026-11-20T12:00:00Z", 0.0);
+    let running = watcher(&project, &[]);
+    wait_for_ids(&project, &["a-P1-1"]);
+    wait_until("the schedule to be known", || count(&project, "schedule_seen") == 1);
+    project.clock("2026-11-21T02:00:10Z", 0.0);
+    wait_until("its turn", || count(&project, "schedule_fired") == 1);
+    assert_eq!(ids(&project), ["a-P1-1", "P1-1"]);
+    project.clock("2026-11-22T02:00:10Z", 0.0);
+    wait_until("its next turn", || count(&project, "schedule_fired") == 2);
+    assert_eq!(ids(&project).len(), 3);
+    stop(running);
+}
+
 /// What a soak came to.
 struct Figures {
     /// Milliseconds from the moment a file had its name to the journal's word that it was taken, ascending.

@@ -75,6 +75,32 @@ pub fn second_attempt(agent: Agent) {
     assert!(stage.project.read("progress.txt").contains("### Status: failed"));
 }
 
+pub fn experiments(agent: Agent) {
+    let write = |content: &str| act(&json!({ "write": { "path": "value", "content": content } }));
+    let turns = json!([write("120\n"), done(), write("90\n"), done()]);
+    let Some(stage) = Stage::new(agent, "", &turns) else { return };
+    stage.project.write("value", "100\n");
+    stage.project.git(&["add", "value"]);
+    stage.project.git(&["commit", "-q", "-m", "value"]);
+    stage.project.tasks(
+        r#"[{"id": "P1-1", "title": "Shrink it", "description": "Make value smaller.", "steps": ["Write the file."],
+          "verification": {"validate_commands": ["cat value"]},
+          "completion": {"kind": "numeric", "name": "size", "source": "json_stdout", "json_path": "$",
+            "direction": "lower_is_better"},
+          "execution": {"strategy": "iterative", "max_iterations": 2}}]"#,
+    );
+    stage.run(0);
+    let steps: Vec<Value> =
+        stage.events("experiment_ended").iter().map(|event| event["record"]["step"].clone()).collect();
+    assert_eq!(steps, ["nothing", "revert", "keep"]);
+    assert_eq!(stage.project.log(), ["experiment(P1-1): Shrink it", "value", "add the check", "start"]);
+    assert_eq!(stage.project.read("value").trim_end(), "90");
+    assert_eq!(stage.foreign(), [] as [&str; 0], "left in the tree");
+    let requests = stage.server.requests();
+    let (first, second) = (requests[0]["body"].to_string(), requests[2]["body"].to_string());
+    assert!(!first.contains("iteration 1:") && second.contains("iteration 1: regressed, size=120"), "{second}");
+}
+
 pub fn rate_limit(agent: Agent) {
     refused_for_now(agent, &json!({ "kind": "rate_limit", "retry_after": 1 }));
 }

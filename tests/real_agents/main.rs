@@ -93,6 +93,11 @@ macro_rules! askers {
             use super::*;
 
             #[test]
+            fn tries_what_a_number_judges_and_is_told_what_came_of_it() {
+                cases::experiments($agent);
+            }
+
+            #[test]
             fn is_told_what_is_wrong_with_its_plan_and_mends_it() {
                 planning::repair($agent);
             }

@@ -1,14 +1,14 @@
 //! autodev.toml, the directories it names, the journal and the run.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Wish, shown};
+use super::{Wish, notices, shown};
 use crate::config::{self, ConfigError};
 use crate::engine::project::Project;
-use crate::engine::store;
+use crate::engine::{outbox, store};
 use crate::journal::{Journal, JournalError};
-use crate::logic;
 use crate::logic::health::Row;
 use crate::logic::health::project::{self as facts, Directory, Run, Settings};
 use crate::model::{BackendName, Config, RunStatus, State};
@@ -30,6 +30,8 @@ pub(super) struct Found {
     pub(super) state_dir: PathBuf,
     /// The time of the journal's newest event.
     pub(super) newest_event: Option<chrono::DateTime<chrono::Utc>>,
+    /// How many notices of each channel wait for the next run.
+    pub(super) waiting: BTreeMap<String, usize>,
 }
 
 impl Found {
@@ -42,6 +44,7 @@ impl Found {
             state_dir: dir.join(".autodev"),
             code_dir: dir,
             newest_event: None,
+            waiting: BTreeMap::new(),
         }
     }
 }
@@ -61,7 +64,7 @@ pub(super) fn look(wish: &Wish, scratch: &Path) -> (Found, Vec<Row>) {
         _ => facts::state_dir(&directory(&project.config.project.config_dir), true),
     });
     let holder = lock::holder(&project.run_lock());
-    let (journal, state) = read_journal(&project, !matches!(holder, Ok(Holder::Nobody)), scratch);
+    let (journal, state, waiting) = read_journal(&project, !matches!(holder, Ok(Holder::Nobody)), scratch);
     rows.push(facts::journal(&journal));
     rows.push(facts::run(&run(&holder, &state)));
     let found = Found {
@@ -70,6 +73,7 @@ pub(super) fn look(wish: &Wish, scratch: &Path) -> (Found, Vec<Row>) {
         config: Some(project.config.clone()),
         state_dir,
         newest_event: state.run.updated_at,
+        waiting,
         project: Some(project),
     };
     (found, rows)
@@ -118,21 +122,26 @@ fn directory(path: &Path) -> Directory {
     }
 }
 
-fn read_journal(project: &Project, is_held: bool, scratch: &Path) -> (facts::Journal, State) {
-    let mut state = State::default();
-    let read = |state: &mut State| -> Result<facts::Journal, JournalError> {
+fn read_journal(project: &Project, is_held: bool, scratch: &Path) -> (facts::Journal, State, BTreeMap<String, usize>) {
+    let (mut state, mut waiting) = (State::default(), BTreeMap::new());
+    let mut read = || -> Result<facts::Journal, JournalError> {
         let Some(journal) = Journal::open_untouched(&project.journal(), is_held, scratch)? else {
             return Ok(facts::Journal::None);
         };
         let format = journal.format()?;
         let damage = journal.quick_check()?;
         if damage.is_empty() {
-            journal.read_after(0, &mut |event| logic::apply(state, &event))?;
+            let mut raised = Vec::new();
+            journal.read_after(0, &mut |event| raised.extend(outbox::step(&mut state, &event)))?;
+            for channel in &project.config.notify.channels {
+                let position = journal.projected(&outbox::marks(&channel.name).0)?;
+                waiting.insert(channel.name.clone(), notices::waiting(channel, position, &raised));
+            }
         }
         Ok(facts::Journal::Read { format, events: state.seq, damage })
     };
-    let journal = read(&mut state).unwrap_or_else(|error| facts::Journal::Failed { message: error.to_string() });
-    (journal, state)
+    let journal = read().unwrap_or_else(|error| facts::Journal::Failed { message: error.to_string() });
+    (journal, state, waiting)
 }
 
 fn run(holder: &Result<Holder, lock::LockError>, state: &State) -> Run {

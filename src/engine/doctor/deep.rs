@@ -41,7 +41,7 @@ pub(super) async fn ask(found: &Found, version: Option<backend::Version>, cwd: &
         let why = "nobody says which agent a run would use; name one with --backend".to_owned();
         return deep(BackendName::Claude, &Deep::NotAsked { why });
     };
-    // The future is large; it belongs on the heap.
+    // It holds a whole configuration of its own.
     let asked = Box::pin(question(found, config, backend::backend(name), version, cwd, stop)).await;
     let facts = match asked {
         Ok(asked) => Deep::Asked(Box::new(asked)),

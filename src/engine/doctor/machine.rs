@@ -72,7 +72,7 @@ async fn clocks(found: &Found, cwd: &Path) -> Option<Clocks> {
         };
         let fresh = tempfile::NamedTempFile::new_in(cwd).ok();
         Clocks {
-            now: clock::now().timestamp(),
+            now: clock::real().timestamp(),
             built: std::env::current_exe().ok().and_then(|exe| modified(&exe)),
             event,
             file: files.iter().filter_map(|file| modified(file)).max(),

@@ -9,7 +9,8 @@ mod agents;
 mod configuration;
 mod deep;
 mod machine;
-mod program;
+mod notices;
+pub(super) mod program;
 mod queue;
 mod skills;
 
@@ -22,6 +23,7 @@ use super::signals::Stop;
 use crate::git;
 use crate::logic::health::{self, Group, Row};
 use crate::model::BackendName;
+use crate::notify;
 use crate::sys;
 use crate::sys::redact::Redactor;
 use configuration::Found;
@@ -73,11 +75,14 @@ pub async fn examine(wish: Wish) -> Result<Option<Vec<Row>>> {
         rows.extend(deep::ask(&found, agents.version, &cwd, &stop).await);
     }
     rows.extend(skills::skill_rows(wish.config.as_deref(), &wish.dir));
+    rows.extend(notices::look(&found));
     rows.extend(machine);
     if stop.signal().is_some() {
         return Ok(None);
     }
-    let redactor = Redactor::from_env(&secrets(&found));
+    let channels = found.config.as_ref().map(|config| config.notify.channels.clone()).unwrap_or_default();
+    let hidden = notify::secrets(&channels, &|name| sys::env::text(name));
+    let redactor = Redactor::with_secrets(&secrets(&found), &hidden);
     for row in &mut rows {
         row.found = redactor.redact(&row.found).into_owned();
         row.next = redactor.redact(&row.next).into_owned();

@@ -18,9 +18,9 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// What a program answered.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(in crate::engine) struct Answer {
     /// Exit code, or minus the signal.
-    pub(super) code: i32,
+    pub(in crate::engine) code: i32,
     /// Whether it was ended because it took too long (or because of a stop request).
     pub(super) is_cut: bool,
     /// How many processes it left behind, which have been ended.
@@ -31,12 +31,12 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Returns the first line with something on it, shortened.
-    pub(super) fn first_line(&self) -> String {
+    pub(in crate::engine) fn first_line(&self) -> String {
         line(self.out.lines()).unwrap_or_default()
     }
 
     /// Returns the last line with something on it, of what it complained about first of all.
-    pub(super) fn last_line(&self) -> String {
+    pub(in crate::engine) fn last_line(&self) -> String {
         line(self.err.lines().rev()).or_else(|| line(self.out.lines().rev())).unwrap_or_default()
     }
 }
@@ -55,7 +55,7 @@ pub(super) async fn ask(invocation: Invocation, cwd: &Path, limit: Duration, sto
 }
 
 /// The same with a process that is described already. What it leaves behind is known by a marker in its environment.
-pub(super) async fn ask_spec(mut spec: Spec, limit: Duration, stop: &Stop) -> Result<Answer, String> {
+pub(in crate::engine) async fn ask_spec(mut spec: Spec, limit: Duration, stop: &Stop) -> Result<Answer, String> {
     spec.wall = Some(limit);
     spec.grace = GRACE;
     // With a marker of its own, what it leaves behind is told from what its neighbours leave.

@@ -10,6 +10,7 @@
 mod asking;
 mod draft;
 mod eyes;
+mod file;
 mod notice;
 mod once;
 mod reading;

@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::asking;
+use super::file::{Text, candidate, read_text};
 use super::reading::{Reader, Reading};
 use super::scope::{Place, Scope, Stamp};
 use super::taking::{self, Offer};
-use super::watcher::{Text, candidate, read_text};
 use crate::engine::project::Project;
 use crate::engine::sinks::{Audience, Sinks};
 use crate::engine::store::Store;

@@ -26,6 +26,8 @@ pub(in crate::engine) struct Scope {
     code_dir: PathBuf,
     wanted: GlobSet,
     unwanted: GlobSet,
+    /// Plans that come by a schedule, and not because they are there.
+    recurring: Vec<PathBuf>,
     /// Names of directories that are not walked.
     closed: Vec<String>,
 }
@@ -85,6 +87,7 @@ impl Scope {
         Ok(Self {
             dirs: config.dirs.clone(),
             code_dir: project.config.project.code_dir.clone(),
+            recurring: project.config.schedule.cron.iter().map(|cron| cron.plan.clone()).collect(),
             wanted: wanted.build()?,
             unwanted: unwanted.build()?,
             closed,
@@ -103,7 +106,9 @@ impl Scope {
 
     /// Whether a plan with this key is one that this watches.
     pub(super) fn covers(&self, key: &str) -> bool {
-        name::occasion(key).is_none() && self.below(&self.path_of(key)).is_some_and(|below| self.is_plan(below))
+        let path = self.path_of(key);
+        let is_ours = name::occasion(key).is_none() && !self.recurring.contains(&path);
+        is_ours && self.below(&path).is_some_and(|below| self.is_plan(below))
     }
 
     /// Returns the path of a plan's file.
@@ -165,7 +170,8 @@ impl Scope {
                 }
             };
             let below = entry.path().strip_prefix(dir).unwrap_or(entry.path());
-            if entry.file_type().is_dir() || !self.is_plan(below) {
+            let is_recurring = self.recurring.iter().any(|plan| plan == entry.path());
+            if entry.file_type().is_dir() || is_recurring || !self.is_plan(below) {
                 continue;
             }
             // Links to plans are followed. A pipe would be waited for, and a dangling link leads nowhere.

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::asking::{self, Unanswered};
 use super::eyes::Eyes;
+use super::file::{Text, candidate, read_text};
 use super::reading::{Content, Reader, Reading};
 use super::runner::{self, Moment, Run, Runner};
 use super::scope::{Look, Place, Scope, Stamp};
@@ -18,6 +19,7 @@ use super::taking::{self, Candidate, Offer};
 use super::{Tell, WatchOptions, notice};
 use crate::engine::desk::Interrupted;
 use crate::engine::project::Project;
+use crate::engine::schedule::{self, Fired, Recurring};
 use crate::engine::signals::Stop;
 use crate::engine::sinks::{Audience, Sinks};
 use crate::engine::store::Store;
@@ -26,12 +28,10 @@ use crate::logic::watch::{self, Contents, Meaning, Seen, name};
 use crate::model::config::OnPlan;
 use crate::model::{Digest, Event, EventKind, PlanStanding, RunId};
 use crate::sys;
-use crate::sys::fs::read_capped;
 use crate::sys::lock::{LockNote, RunLock};
+use crate::view::row::Turn;
 use crate::view::{self, Style};
 
-/// A plan is text that people read; what is larger is none.
-const PLAN_LIMIT: u64 = 4 << 20;
 /// The most plans that are taken in one write.
 const BATCH: usize = 2_000;
 /// How long plans are read before those that were read are taken, at least. The queue is written as a whole, so few large
@@ -39,6 +39,8 @@ const BATCH: usize = 2_000;
 const READING: Duration = Duration::from_millis(250);
 /// Two looks are never nearer than this, however many reports come.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// How often recurring plans are looked at.
+const EVERY_SECOND: Duration = Duration::from_secs(1);
 /// After something that autodev itself could not do (a broken task.json, a full disk).
 const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -61,6 +63,9 @@ struct Question {
     reasons: Vec<String>,
 }
 
+/// Recurring plans that are being given their turn, with who gives it.
+type Firing = Pin<Box<dyn Future<Output = (Recurring, Result<Vec<Fired>>)>>>;
+
 type Asking = Pin<Box<dyn Future<Output = Result<Result<Content, Unanswered>>>>>;
 
 /// Watches one project.
@@ -77,6 +82,11 @@ pub(super) struct Watcher {
     known: BTreeMap<String, Known>,
     questions: VecDeque<Question>,
     asking: Option<(Candidate, Asking)>,
+    /// `None` when there are no recurring plans, and while they have their turn.
+    recurring: Option<Recurring>,
+    firing: Option<Firing>,
+    /// When recurring plans were last looked at; `None` before the first time.
+    fired: Option<Duration>,
     runner: Runner,
     run: Option<Run>,
     run_code: i32,
@@ -120,6 +130,7 @@ impl Watcher {
             fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
         }
         let store = Store::open(&project, Sinks::new(&project, Audience::Nobody), Store::new_run_id())?;
+        let recurring = Recurring::open(&project)?;
         let config = &project.config.watch;
         let runs = options.on_plan.unwrap_or(config.on_plan) == OnPlan::Run;
         let file = runs.then_some(project.config.files.task_json.as_path());
@@ -138,6 +149,9 @@ impl Watcher {
             known: BTreeMap::new(),
             questions: VecDeque::new(),
             asking: None,
+            recurring,
+            firing: None,
+            fired: None,
             runner: Runner::default(),
             run: None,
             run_code: 0,
@@ -168,9 +182,11 @@ impl Watcher {
                     Round { next: Some(self.now() + TROUBLE_PAUSE), is_busy: !self.options.once }
                 }
             };
+            self.begin_firing();
             self.begin_asking();
             self.begin_run(&mut round)?;
-            let is_idle = self.asking.is_none() && self.run.is_none() && !round.is_busy;
+            let is_waiting = self.asking.is_some() || self.firing.is_some() || self.run.is_some();
+            let is_idle = !is_waiting && !round.is_busy;
             if self.options.once && is_idle && self.questions.is_empty() {
                 return Ok(self.exit_code());
             }
@@ -195,6 +211,10 @@ impl Watcher {
         if let Some(run) = self.run.take() {
             run.await?;
         }
+        if let Some(firing) = self.firing.take() {
+            // A turn that was not over is taken up by whoever watches next.
+            drop(firing.await);
+        }
         if let Some((_, asking)) = self.asking.take() {
             // It was stopped as well; the plan is asked about again by the next watcher.
             drop(asking.await);
@@ -216,7 +236,7 @@ impl Watcher {
     fn show(&self, kind: &EventKind) {
         let event = Event { seq: 0, at: sys::clock::now(), run: RunId::default(), kind: kind.clone() };
         let style = Style { zone: sys::clock::zone(), ..Style::plain() };
-        (self.tell)(&view::phrase::of(&event, &style));
+        (self.tell)(&view::phrase::of(&event, Turn::default(), &style));
     }
 
     /// Says something once.
@@ -456,8 +476,38 @@ impl Watcher {
         Some(self.now() + left.to_std().unwrap_or_default())
     }
 
+    /// Gives recurring plans their turn, once a second.
+    fn begin_firing(&mut self) {
+        let is_due = self.fired.is_none_or(|at| self.now() >= at + EVERY_SECOND);
+        if !is_due || self.asking.is_some() {
+            return;
+        }
+        let Some(mut recurring) = self.recurring.take() else { return };
+        self.fired = Some(self.now());
+        let project = self.project.clone();
+        self.firing = Some(Box::pin(async move {
+            let fired = recurring.fire_due(async |fire| schedule::queue_plan(&project, fire).await).await;
+            (recurring, fired)
+        }));
+    }
+
+    fn has_fired(&mut self, recurring: Recurring, fired: Result<Vec<Fired>>) {
+        self.recurring = Some(recurring);
+        match fired {
+            Ok(fired) => {
+                for Fired { fire, outcome } in fired {
+                    self.show(&EventKind::ScheduleFired { entry: fire.entry, due: fire.due, outcome });
+                }
+            }
+            // The signal ends the watcher too.
+            Err(error) if error.is::<Interrupted>() => {}
+            // The turn is kept for the next second.
+            Err(error) => self.complain(&format!("recurring plans: {error:#}; trying again")),
+        }
+    }
+
     fn begin_asking(&mut self) {
-        if self.asking.is_some() || self.run.is_some() {
+        if self.asking.is_some() || self.firing.is_some() || self.run.is_some() {
             return;
         }
         let Some(question) = self.questions.pop_front() else { return };
@@ -485,7 +535,11 @@ impl Watcher {
     }
 
     fn begin_run(&mut self, round: &mut Round) -> Result<()> {
-        if self.options.on_plan != Some(OnPlan::Run) || self.run.is_some() || self.asking.is_some() {
+        if self.options.on_plan != Some(OnPlan::Run)
+            || self.run.is_some()
+            || self.asking.is_some()
+            || self.firing.is_some()
+        {
             return Ok(());
         }
         let debounce = Duration::from_millis(self.project.config.watch.debounce_ms);
@@ -506,7 +560,10 @@ impl Watcher {
         let config = &self.project.config.watch;
         let often = Duration::from_millis(config.poll_interval_ms);
         let looks = self.options.on_plan == Some(OnPlan::Run) || self.eyes.is_polling() || self.eyes.is_blind();
-        let longest = if looks { often } else { Duration::from_secs(config.rescan_seconds) };
+        let mut longest = if looks { often } else { Duration::from_secs(config.rescan_seconds) };
+        if self.recurring.is_some() {
+            longest = longest.min(EVERY_SECOND);
+        }
         let now = self.now();
         let until = next.unwrap_or(now + longest).min(now + longest).max(now + SHORTEST);
         let nap = tokio::time::sleep(until.saturating_sub(now));
@@ -520,6 +577,10 @@ impl Watcher {
                 self.run_code = code?;
                 let code = self.run_code;
                 (self.tell)(&format!("the run ended with exit code {code}"));
+            }
+            (recurring, fired) = turned(&mut self.firing) => {
+                self.firing = None;
+                self.has_fired(recurring, fired);
             }
             answer = answered(&mut self.asking) => {
                 if let Some((candidate, _)) = self.asking.take() {
@@ -544,6 +605,13 @@ async fn finished(run: &mut Option<Run>) -> Result<i32> {
     }
 }
 
+async fn turned(firing: &mut Option<Firing>) -> (Recurring, Result<Vec<Fired>>) {
+    match firing {
+        Some(firing) => firing.await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn answered(asking: &mut Option<(Candidate, Asking)>) -> Result<Result<Content, Unanswered>> {
     match asking {
         Some((_, asking)) => asking.await,
@@ -556,58 +624,4 @@ enum Said {
     Nothing,
     Twin(String),
     Read(Option<String>),
-}
-
-/// What a file holds.
-pub(super) enum Text {
-    Read(String),
-    /// No plan could be in it; why.
-    Broken(String),
-}
-
-/// Reads a file that has settled. `None` when it has changed or is gone.
-///
-/// # Errors
-/// When it cannot be read; why, for people.
-pub(super) fn read_text(place: &Place) -> Result<Option<Text>, String> {
-    let stamp = || fs::metadata(&place.path).ok().map(|meta| Stamp::of(&meta));
-    if place.stamp.size() > PLAN_LIMIT {
-        return Ok(Some(Text::Broken(format!("it is larger than {} MiB; split it", PLAN_LIMIT >> 20))));
-    }
-    if place.path.to_str().is_none() {
-        return Ok(Some(Text::Broken("its name is not UTF-8; rename it".to_owned())));
-    }
-    let bytes = match read_capped(&place.path, PLAN_LIMIT) {
-        Ok(bytes) => bytes,
-        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("it cannot be read: {}", error.source)),
-    };
-    if stamp() != Some(place.stamp) {
-        return Ok(None);
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Some(Text::Read(text))),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            Ok(Some(Text::Broken(format!("it is not UTF-8 (byte {at}); convert it, for example with iconv"))))
-        }
-    }
-}
-
-pub(super) fn candidate(
-    plan: &str,
-    place: &Place,
-    digest: &str,
-    moved_from: Option<String>,
-    offer: Offer,
-) -> Candidate {
-    let (seconds, nanos) = place.stamp.changed;
-    Candidate {
-        plan: plan.to_owned(),
-        slug: name::slug(&place.below),
-        digest: digest.to_owned(),
-        moved_from,
-        changed_at: DateTime::from_timestamp(seconds, u32::try_from(nanos).unwrap_or_default()),
-        offer,
-    }
 }

@@ -219,7 +219,12 @@ pub fn surroundings(found: &Surroundings) -> Vec<Row> {
     });
     rows.push(match &found.tmux {
         Some(version) => Row::ok(GROUP, "tmux", version.clone()),
-        None => Row::warn(GROUP, "tmux", "not found", "install tmux if you want `run --detach`; nothing else needs it"),
+        None => Row::warn(
+            GROUP,
+            "tmux",
+            "not found",
+            "`run --detach` goes without; install tmux to have a terminal that `autodev attach` shows",
+        ),
     });
     rows
 }

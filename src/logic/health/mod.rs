@@ -7,6 +7,7 @@ pub mod agent;
 pub mod deep;
 pub mod git;
 pub mod machine;
+pub mod notice;
 pub mod project;
 pub mod queue;
 
@@ -49,6 +50,8 @@ pub enum Group {
     Agents,
     /// The installed skills.
     Skills,
+    /// The channels of `[notify]`.
+    Notices,
     /// Everything below.
     Machine,
 }
@@ -62,6 +65,7 @@ impl Group {
             Self::Git => "git",
             Self::Agents => "agents",
             Self::Skills => "skills",
+            Self::Notices => "notices",
             Self::Machine => "machine",
         }
     }

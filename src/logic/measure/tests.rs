@@ -7,7 +7,7 @@ use crate::model::Sampling;
 pub(super) fn settings(samples: Samples) -> Settings {
     let sampling = Sampling { samples: Some(samples), ..Sampling::default() };
     let direction = Some(Direction::LowerIsBetter);
-    Settings::of(&Numeric { direction, sampling, ..Numeric::default() }).unwrap()
+    Settings::of(&Numeric { direction, sampling, ..Numeric::default() }, false).unwrap()
 }
 
 fn plain(samples: Samples) -> Settings {
@@ -37,13 +37,13 @@ const ALPHA: f64 = 0.045 / 20.0;
 #[test]
 fn what_is_not_said_has_its_default() {
     let numeric = Numeric { direction: Some(Direction::HigherIsBetter), ..Numeric::default() };
-    let once = Settings::of(&numeric).unwrap();
+    let once = Settings::of(&numeric, false).unwrap();
     assert_eq!((once.samples, once.warmup, once.max_samples), (Samples::Fixed(1), 0, 30));
     assert_eq!((once.confidence, once.min_effect), (0.95, 0.0));
     assert_eq!(settings(Samples::Auto).warmup, 1);
-    assert_eq!(Settings::of(&Numeric::default()), None, "no direction");
+    assert_eq!(Settings::of(&Numeric::default(), false), None, "no direction");
     let sampling = Sampling { confidence: Some(f64::NAN), min_effect: Some(-1.0), ..Sampling::default() };
-    let odd = Settings::of(&Numeric { sampling, ..numeric }).unwrap();
+    let odd = Settings::of(&Numeric { sampling, ..numeric }, false).unwrap();
     assert_eq!((odd.confidence, odd.min_effect), (0.95, 0.0));
 }
 
@@ -118,6 +118,15 @@ fn an_effect_that_is_real_but_small_is_not_kept() {
     assert_eq!(told.finding, Finding::Unchanged);
     assert!(told.reason.ends_with("not the 5.0 % that are worth keeping"), "{}", told.reason);
     assert_eq!(decided(next(&auto, &about(0.94, 10), ALPHA)).finding, Finding::Improved);
+}
+
+#[test]
+fn what_is_clearly_worse_is_a_regression_also_where_small_effects_do_not_count() {
+    let strict = Settings { min_effect: 0.1, confidence: 0.99, ..plain(Samples::Auto) };
+    let told = decided(next(&strict, &about(1.5, 7), ALPHA));
+    assert_eq!(told.finding, Finding::Regressed);
+    assert!(told.reason.contains("% worse") && told.reason.ends_with("7 pairs"), "{}", told.reason);
+    assert_eq!(decided(next(&strict, &about(0.97, 7), ALPHA)).finding, Finding::Unchanged);
 }
 
 #[test]
