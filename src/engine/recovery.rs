@@ -41,7 +41,9 @@ impl Engine {
     /// cleaned up.
     async fn forget_lost_bases(&mut self) -> Result<()> {
         let state = &self.store.state;
-        let mut wanted: Vec<String> = state.parked.values().map(|parked| parked.base.clone()).collect();
+        // What is salvaged needs its base no longer.
+        let parked = state.parked.values().filter(|parked| parked.salvage.is_none());
+        let mut wanted: Vec<String> = parked.map(|parked| parked.base.clone()).collect();
         if let Some(active) = &state.active {
             wanted.push(active.base.clone());
             if let Some((before, _)) = active.campaign.as_ref().and_then(|campaign| campaign.before.as_ref()) {

@@ -385,9 +385,11 @@ fn the_next_iteration_is_told_what_was_tried() {
     task(&project, &json!({"execution": {"max_iterations": 3}}));
     project.expect(&["run"], 0);
     let prompt = project.prompt("codex", 3);
-    for part in
-        ["size=90", "iteration 1: improved, size=90 (kept; value +1 -1)", "iteration 2: regressed, size=95 (reverted;"]
-    {
+    for part in [
+        "size=90",
+        "iteration 1: improved, size=90 (kept, the best so far; value +1 -1",
+        "iteration 2: regressed, size=95 (reverted;",
+    ] {
         assert!(prompt.contains(part), "{part}: {prompt}");
     }
 }
