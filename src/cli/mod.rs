@@ -25,6 +25,7 @@ mod source;
 mod status;
 mod task;
 mod verify;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -135,6 +136,8 @@ enum Command {
     Plan(plan::PlanArguments),
     /// Make a specification of an intent, to look at before planning from it
     Spec(plan::SpecArguments),
+    /// Make tasks of the plans that are dropped into ai-docs/, as long as it runs
+    Watch(watch::WatchArguments),
     /// List the tasks, or make some of them pending or blocked
     #[command(arg_required_else_help = false, after_help = TASK_HELP)]
     Task {
@@ -272,6 +275,7 @@ fn perform(command: Command, config: Option<&Path>) -> anyhow::Result<i32> {
         Command::Init(init) => init::main(&init),
         Command::Plan(arguments) => plan::plan(open()?, &arguments),
         Command::Spec(arguments) => plan::spec(open()?, &arguments),
+        Command::Watch(watch) => watch::main(config, &watch),
         Command::Run(run) => run::main(open()?, &run),
         Command::Task { command: Some(command) } => task::main(&open()?, command),
         Command::Verify(verify) => verify::main(&open()?, &verify),

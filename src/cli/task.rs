@@ -10,6 +10,7 @@ use crate::engine::project::Project;
 use crate::engine::queue::{self, Change};
 use crate::engine::sinks::{Audience, Places, Sinks};
 use crate::engine::store::Store;
+use crate::logic::depend;
 use crate::model::{State, TaskId};
 use crate::plan::QueueFile;
 use crate::sys;
@@ -122,12 +123,15 @@ fn list(project: &Project, json: bool) -> Result<i32> {
 
 fn next(project: &Project, json: bool) -> Result<i32> {
     let file = QueueFile::load(&project.config.files.task_json, &queue::caps(project))?;
-    let task = file.queue().tasks.iter().find(|task| !task.status.passes && !task.status.blocked);
+    let state = look::state(project)?;
+    let next = depend::next(&state).map(|task| task.id.clone());
+    let task = next.and_then(|id| file.queue().tasks.iter().find(|task| task.id == id));
+    let waiting = depend::waiting(&state);
     if json {
         let value = task.map(|task| file.task_value(&task.id)).transpose()?;
-        screen::print_json(&view::task_next::json(value));
+        screen::print_json(&view::task_next::json(value, waiting));
     } else {
-        screen::print(&view::task_next::human(task));
+        screen::print(&view::task_next::human(task, waiting));
     }
     Ok(i32::from(task.is_none()))
 }

@@ -33,6 +33,9 @@ pub(super) fn resolve(config: &mut Config, source: &Path) {
             *path = absolute(base, path);
         }
     }
+    for path in &mut config.watch.dirs {
+        *path = absolute(base, path);
+    }
     for entry in &mut config.schedule.cron {
         entry.plan = absolute(base, &entry.plan);
     }

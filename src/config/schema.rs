@@ -87,7 +87,7 @@ impl std::fmt::Display for Key {
 }
 
 /// The sections in the order of the documentation. The parent of a nested section is itself a section.
-pub const SECTIONS: [&str; 22] = [
+pub const SECTIONS: [&str; 23] = [
     "project",
     "backend",
     "backend.claude",
@@ -101,6 +101,7 @@ pub const SECTIONS: [&str; 22] = [
     "files",
     "verification",
     "plan",
+    "watch",
     "reflection",
     "prompt",
     "snapshot",
@@ -117,6 +118,8 @@ const PERMISSION_MODES: Rule = OneOf(&["bypassPermissions", "dontAsk", "default"
 const OUTPUT_FORMATS: Rule = OneOf(&["text", "json", "stream-json"]);
 const HISTORIES: Rule = OneOf(&["clean", "revert-commits"]);
 const BLOCK_ACTIONS: Rule = OneOf(&["salvage", "keep"]);
+const ON_PLAN: Rule = OneOf(&["queue", "run"]);
+const WATCH_MODES: Rule = OneOf(&["auto", "native", "poll"]);
 const DETACH_MODES: Rule = OneOf(&["auto", "tmux", "process"]);
 const CHANNEL_KINDS: Rule = OneOf(&["desktop", "webhook", "slack", "discord", "telegram", "ntfy", "email"]);
 const TOPICS: Rule = OneOf(&["task_completed", "task_blocked", "run_finished", "limit_wait", "environment_error"]);
@@ -218,6 +221,13 @@ pub const KEYS: &[Key] = &[
     key("verification", "validate_working_directory", Path(Any)),
     key("verification", "validate_environment", Table),
     key("plan", "timeout_seconds", COUNT),
+    key("watch", "dirs", Paths),
+    key("watch", "globs", List(Glob)),
+    key("watch", "debounce_ms", Whole { least: 20 }),
+    key("watch", "on_plan", Text(ON_PLAN)),
+    key("watch", "mode", Text(WATCH_MODES)),
+    key("watch", "poll_interval_ms", Whole { least: 50 }),
+    key("watch", "rescan_seconds", AT_LEAST_ONE),
     key("reflection", "enabled", Flag),
     key("reflection", "max_refinements_per_task", COUNT),
     key("reflection", "prompt_timeout_seconds", COUNT),

@@ -115,6 +115,15 @@ fn an_empty_file_means_the_defaults() {
             validate_environment: BTreeMap::new(),
         },
         plan: PlanConfig { timeout_seconds: 600 },
+        watch: WatchConfig {
+            dirs: vec!["/p/ai-docs".into()],
+            globs: vec!["**/*.md".into(), "!**/README.md".into()],
+            debounce_ms: 500,
+            on_plan: OnPlan::Queue,
+            mode: WatchMode::Auto,
+            poll_interval_ms: 2000,
+            rescan_seconds: 60,
+        },
         reflection: ReflectionConfig {
             enabled: true,
             max_refinements_per_task: 3,
@@ -585,13 +594,23 @@ fn the_way_of_writing_tables_does_not_matter() {
 }
 
 #[test]
-fn five_numbers_must_not_be_zero_and_none_may_be_negative() {
+fn only_these_numbers_must_not_be_zero_and_none_may_be_negative() {
     let load = |key: &schema::Key, value: i64| parse(&format!("[{}]\n{} = {value}\n", key.section, key.name), &[]);
     let numbers: Vec<_> = KEYS.iter().filter(|key| matches!(key.kind, Kind::Whole { .. } | Kind::Real)).collect();
     let refuse_zero: Vec<&str> = numbers.iter().filter(|key| load(key, 0).is_err()).map(|key| key.name).collect();
-    let wanted = ["max_retries", "max_tasks", "max_epochs", "validate_timeout_seconds", "timeout_seconds"];
-    assert_eq!(refuse_zero, wanted);
+    let want = [
+        "max_retries",
+        "max_tasks",
+        "max_epochs",
+        "validate_timeout_seconds",
+        "debounce_ms",
+        "poll_interval_ms",
+        "rescan_seconds",
+        "timeout_seconds",
+    ];
+    assert_eq!(refuse_zero, want);
     for key in numbers {
-        assert!(load(key, 1).is_ok() && load(key, -1).is_err(), "{key}");
+        let least = if let Kind::Whole { least } = key.kind { least.max(1) } else { 1 };
+        assert!(load(key, least.into()).is_ok() && load(key, -1).is_err(), "{key}");
     }
 }

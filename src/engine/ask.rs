@@ -106,7 +106,8 @@ impl Asker {
         if report.is_ok {
             write_atomic(&files.reply, reply.as_bytes(), Durability::Synced)?;
         }
-        report.changed = before.diff(&tree.scan()?).into_iter().map(|change| change.path).collect();
+        let after = tree.scan()?;
+        report.changed = tree.changes(&before, &after);
         let inquiry = question.inquiry.clone();
         store.record(vec![EventKind::AskEnded { effect, inquiry, report: report.clone() }])?;
         if !report.changed.is_empty() {

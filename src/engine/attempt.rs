@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 use chrono::Local;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::Engine;
 use super::ear::{Ear, create_log};
 use super::experiment;
 use super::live::Live;
 use super::project::free_stem;
 use super::queue::Suspect;
+use super::{Engine, Worker};
 use crate::backend::{Patterns, Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion};
 use crate::model::{
@@ -52,6 +52,9 @@ impl Engine {
     pub(super) async fn run_attempt(&mut self, attempt: u32) -> Result<()> {
         let id = self.store.state.active.as_ref().context("attempt without a task")?.task.clone();
         let task = self.queue.task(&id).cloned().context("the task has left the queue")?;
+        let worker = self.worker(&task).await;
+        // An attempt that cannot begin says with whom it was to.
+        let name = task.backend.unwrap_or(self.backend.name());
         let effect = self.effect();
         let before = self.tree.scan()?;
         let active = self.store.state.active.as_ref().context("attempt without a task")?;
@@ -72,7 +75,7 @@ impl Engine {
             name
         };
         let before_commit = if is_iterative { self.iteration_commit(&before_name).await? } else { None };
-        let log_path = self.attempt_log(&id, attempt);
+        let log_path = self.attempt_log(name, &id, attempt);
         let log = create_log(&log_path)?;
         self.queue.trust()?;
         killpoint::reach("snapshot kept");
@@ -82,18 +85,22 @@ impl Engine {
             attempt,
             before: before_name.clone(),
             log: log_path.display().to_string(),
-            backend: self.backend.name().as_str().to_owned(),
+            backend: name.as_str().to_owned(),
             before_commit,
         }])?;
+        let worker = match worker {
+            Ok(worker) => worker,
+            Err(reason) => return self.end_unstarted(effect, reason),
+        };
         let prompt = self.render_prompt(&task, attempt, &changed).await?;
         let prompt_file = self.project.prompts().join(format!("{}-{effect}.md", id.file_stem()));
         write_atomic(&prompt_file, prompt.as_bytes(), Durability::Cached)?;
-        let spec = match self.agent_spec(&task.id, attempt, &prompt, &prompt_file) {
+        let spec = match self.agent_spec(worker, &task.id, attempt, &prompt, &prompt_file) {
             Ok(spec) => spec,
             Err(reason) => return self.end_unstarted(effect, reason),
         };
         killpoint::reach("before agent");
-        let ran = self.run_agent(spec, effect.clone(), log, &log_path, &before).await?;
+        let ran = self.run_agent(worker, spec, effect.clone(), log, &log_path, &before).await?;
         killpoint::reach("agent ended");
         // What the agent wrote into the runner's fields of task.json is undone before anything is decided.
         self.queue.refresh(&mut self.store, Suspect::Agent)?;
@@ -121,18 +128,25 @@ impl Engine {
     }
 
     /// Everything the process of an attempt needs.
-    fn agent_spec(&self, id: &TaskId, attempt: u32, prompt: &str, prompt_file: &Path) -> Result<Spec, String> {
+    fn agent_spec(
+        &self,
+        worker: Worker,
+        id: &TaskId,
+        attempt: u32,
+        prompt: &str,
+        prompt_file: &Path,
+    ) -> Result<Spec, String> {
         let config = &self.project.config;
         let exe = std::env::current_exe().map_err(|error| format!("find autodev's own program: {error}"))?;
         let home = sys::env::raw("HOME");
-        let invocation = self
+        let invocation = worker
             .backend
             .invocation(&Request {
                 purpose: Purpose::Attempt,
                 prompt,
                 config,
                 is_root: self.is_root,
-                version: self.version,
+                version: worker.version,
                 in_git: self.git.is_some(),
                 resume: None,
                 prompt_file,
@@ -154,6 +168,7 @@ impl Engine {
 
     async fn run_agent(
         &mut self,
+        worker: Worker,
         spec: Spec,
         effect: EffectId,
         log: File,
@@ -162,8 +177,8 @@ impl Engine {
     ) -> Result<Ran> {
         // The clock of the file system, which may be some milliseconds behind ours.
         let log_made = log.metadata().map_or(i64::MAX, |made| made.ctime() * 1_000_000_000 + made.ctime_nsec());
-        let parser = self.backend.parser();
-        let patterns = self.patterns()?;
+        let parser = worker.backend.parser();
+        let patterns = self.patterns(worker)?;
         let ear = Ear::new(parser, patterns, log, log_path.to_path_buf());
         let live = RefCell::new(Live::new(&mut self.store, effect, ear));
         let mut on = |happening: Happening<'_>| live.borrow_mut().happen(&happening);
@@ -215,7 +230,7 @@ impl Engine {
             return Err(failure);
         }
         let now = self.tree.scan()?;
-        let changed: Vec<RelPath> = before.diff(&now).into_iter().map(|change| change.path).collect();
+        let changed = self.tree.changes(before, &now);
         let failed = ended.code != 0;
         let is_touched = !changed.is_empty() || (failed && self.tree.is_touched_since(log_made)?);
         let config = &self.project.config;
@@ -246,8 +261,8 @@ impl Engine {
     }
 
     /// The patterns of the `command` backend.
-    fn patterns(&self) -> Result<Option<Patterns>> {
-        if self.backend.name() != BackendName::Command {
+    fn patterns(&self, worker: Worker) -> Result<Option<Patterns>> {
+        if worker.backend.name() != BackendName::Command {
             return Ok(None);
         }
         Ok(Some(Patterns::new(&self.project.config.backend.command)?))
@@ -308,8 +323,8 @@ impl Engine {
     }
 
     /// `logs/attempts/<backend>/task_<ID>__attempt_<N>_<stamp>.log`; a second one in the same second gets `-2`.
-    fn attempt_log(&self, id: &TaskId, attempt: u32) -> PathBuf {
-        let dir = self.project.config.files.attempt_log_subdir.join(self.backend.name().as_str());
+    fn attempt_log(&self, backend: BackendName, id: &TaskId, attempt: u32) -> PathBuf {
+        let dir = self.project.config.files.attempt_log_subdir.join(backend.as_str());
         let stamp = sys::clock::now().format("%Y%m%dT%H%M%SZ");
         let stem = format!("task_{}__attempt_{attempt}_{stamp}", id.file_stem());
         dir.join(free_stem(&dir, &stem, "log") + ".log")

@@ -41,18 +41,19 @@ pub mod skills;
 pub mod store;
 pub mod tree;
 mod verify;
+pub mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 
 use crate::backend::{self, Backend, Invocation, Version};
 use crate::config;
 use crate::git::Git;
-use crate::logic::{self, Next};
+use crate::logic::{self, Next, depend};
 use crate::model::{
     BackendName, BlockAction, Completion, Digest, Effect, EventKind, Execution, Limits, Queue, ReflectionLimits,
-    RunStart, Settings,
+    RunStart, Settings, Task, TaskId,
 };
 use crate::sys;
 use crate::sys::guard;
@@ -73,6 +74,16 @@ pub struct RunOptions {
     pub dry_run: bool,
 }
 
+/// Unknown dependencies that are told at the start of a run.
+const TOLD: usize = 10;
+
+/// Who works on a task.
+#[derive(Clone, Copy)]
+pub(crate) struct Worker {
+    backend: &'static dyn Backend,
+    version: Option<Version>,
+}
+
 /// One run under way: everything that the effects need.
 pub(crate) struct Engine {
     project: Project,
@@ -82,6 +93,8 @@ pub(crate) struct Engine {
     git: Option<Git>,
     backend: &'static dyn Backend,
     version: Option<Version>,
+    /// What is known about the other backends that tasks ask for: their version, or why they cannot be used.
+    others: BTreeMap<&'static str, Result<Option<Version>, String>>,
     is_root: bool,
     stop: Stop,
     recent_commits: Vec<String>,
@@ -125,6 +138,7 @@ pub async fn run(mut project: Project, options: RunOptions) -> Result<i32> {
     let mut engine = Engine {
         is_root: nix::unistd::geteuid().is_root(),
         version: version_text.as_deref().and_then(backend::probe::parse_version),
+        others: BTreeMap::new(),
         recent_commits: Vec::new(),
         clean_bases: BTreeSet::new(),
         clean: None,
@@ -167,6 +181,8 @@ impl Engine {
         if self.project.config.run.reset_tasks_on_start && !options.dry_run {
             self.queue.reset_all(&mut self.store)?;
         }
+        self.queue.refresh(&mut self.store, Suspect::Person)?;
+        self.dependency_warnings()?;
         loop {
             self.store.catch_up()?;
             self.note_stop()?;
@@ -236,6 +252,45 @@ impl Engine {
             Effect::Preview { task } => self.preview(&task).await,
             Effect::Stop => Ok(()),
         }
+    }
+
+    /// Returns who works on a task: the backend that it asks for, or that of the run. Each is looked for once.
+    async fn worker(&mut self, task: &Task) -> Result<Worker, String> {
+        let name = task.backend.unwrap_or(self.backend.name());
+        if name == self.backend.name() {
+            return Ok(Worker { backend: self.backend, version: self.version });
+        }
+        let backend = backend::backend(name);
+        if !self.others.contains_key(name.as_str()) {
+            let found = probe(&self.project, backend, &self.stop).await.map_err(|error| format!("{error:#}"));
+            let version = found.map(|text| text.as_deref().and_then(backend::probe::parse_version));
+            self.others.insert(name.as_str(), version);
+        }
+        match self.others.get(name.as_str()) {
+            Some(Ok(version)) => Ok(Worker { backend, version: *version }),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err(format!("backend {} was not looked for", name.as_str())),
+        }
+    }
+
+    /// Tells what is odd about `depends_on` before any work begins.
+    fn dependency_warnings(&mut self) -> Result<()> {
+        let state = &self.store.state;
+        let unknown = depend::unknown(state, TOLD);
+        let mut warnings: Vec<String> = unknown
+            .into_iter()
+            .map(|(task, need)| {
+                format!("{task}: depends on {need}, which is not in the queue; it does not wait for it")
+            })
+            .collect();
+        if let Some(circle) = depend::circle(state) {
+            let ids: Vec<&str> = circle.iter().map(TaskId::as_str).collect();
+            warnings.push(format!("these tasks wait for each other and will never begin: {}", ids.join(", ")));
+        }
+        for warning in warnings {
+            self.warn(warning)?;
+        }
+        Ok(())
     }
 
     fn settings(&self, options: &RunOptions) -> Result<Settings> {

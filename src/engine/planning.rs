@@ -87,6 +87,36 @@ struct Basis {
     specification: String,
 }
 
+/// Why there is no plan, although everybody was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct NoPlan {
+    text: String,
+    /// The refusal of the service, when that was the reason.
+    pub(super) limit: Option<Limit>,
+}
+
+/// Tasks that a model made, and the document that they were made from, as people read its path.
+pub(super) struct Asked {
+    pub(super) proposal: Proposal,
+    pub(super) doc: String,
+}
+
+/// Asks for the tasks of a plan, beside a run if there is one, and changes nothing in the queue.
+///
+/// # Errors
+/// [`NoPlan`] when the backend gives no sound plan; otherwise when autodev itself cannot ask.
+pub(super) async fn ask_for_tasks(project: &Project, source: &Source) -> Result<Asked> {
+    let checks = detect::detect(&project.config.project.code_dir, sys::env::raw("PATH").as_deref());
+    let request = PlanRequest { source: source.clone(), path: None, ask: true, append: true, output: None, mark: None };
+    let mut desk = Desk::open(project, "plan", true).await?;
+    let existing = existing(project, &request)?;
+    let basis = basis(&mut desk, project, source).await?;
+    let proposal = ask(&mut desk, project, &basis, &request, &checks.hint(), &existing).await?;
+    desk.go_on()?;
+    Ok(Asked { proposal, doc: basis.doc })
+}
+
 /// Makes a specification and writes it.
 ///
 /// # Errors
@@ -184,7 +214,8 @@ async fn specify(desk: &mut Desk, project: &Project, source: &Source, output: &P
     let answer = desk.asker.ask(&mut desk.store, &mut desk.tree, &question).await?;
     desk.go_on()?;
     if !answer.report.is_ok {
-        bail!("{}{}", desk.store.sinks.redact(&answer.trouble()), hint(Some(&answer.report.end), ""));
+        let text = format!("{}{}", desk.store.sinks.redact(&answer.trouble()), hint(Some(&answer.report.end), ""));
+        bail!(NoPlan { text, limit: limit_of(Some(&answer.report.end)) });
     }
     let text = reply::document(&answer.reply);
     if let Some(dir) = output.parent() {
@@ -238,7 +269,15 @@ async fn ask(
         Proposed::NoAnswer(answer) => Some(answer.report.end),
         Proposed::Unsound { .. } => None,
     };
-    bail!("{trouble}{}", hint(end.as_ref(), &basis.specification))
+    let text = format!("{trouble}{}", hint(end.as_ref(), &basis.specification));
+    bail!(NoPlan { text, limit: limit_of(end.as_ref()) })
+}
+
+fn limit_of(end: Option<&ProcessEnd>) -> Option<Limit> {
+    match end {
+        Some(ProcessEnd::Limited(limit)) => Some(limit.clone()),
+        _ => None,
+    }
 }
 
 /// What to do after a failure: whoever is refused for now asks again, and a specification that was made is not made again.

@@ -94,6 +94,16 @@ impl Project {
         self.home.join("queue.lock")
     }
 
+    /// The lock of the one watcher that may look for plans. Its existence says that there ever was one.
+    pub fn watch_lock(&self) -> PathBuf {
+        self.home.join("watch.lock")
+    }
+
+    /// The lock around each change that plans make.
+    pub fn plans_lock(&self) -> PathBuf {
+        self.home.join("plans.lock")
+    }
+
     /// task.json as it was before the last attempt began.
     pub fn trusted_queue(&self) -> PathBuf {
         self.home.join("queue.trusted.json")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::project::Project;
@@ -23,6 +23,9 @@ use crate::sys::killpoint;
 
 /// A file that cannot be read is read once more after this.
 const HALF_WRITTEN: Duration = Duration::from_millis(100);
+
+/// How often a write is repeated because somebody else wrote in between.
+const TRIES: u32 = 50;
 
 /// Who may have changed task.json since it was last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +106,7 @@ impl QueueKeeper {
     pub fn refresh_after_kill(&mut self, store: &mut Store) -> Result<()> {
         // Without a readable copy the statuses are still defended, by the journal.
         if let Ok(trusted) = QueueFile::load(&self.trusted, &self.caps) {
-            let events = undone(self.file.defend(&trusted)?);
+            let events = undone(self.file.defend(&trusted, &store.state.approved)?);
             self.agreed = None;
             store.record(events)?;
         }
@@ -117,14 +120,24 @@ impl QueueKeeper {
     pub fn refresh(&mut self, store: &mut Store, suspect: Suspect) -> Result<()> {
         store.catch_up()?;
         let mut events = Vec::new();
-        if !self.file.is_current() {
-            self.reload(store, suspect, &mut events, true)?;
-        }
-        if suspect == Suspect::Agent {
-            self.undo_status_edits(store, &mut events)?;
-            if self.file.is_changed() {
-                self.write(None)?;
+        let mut tries = 0;
+        loop {
+            if !self.file.is_current() {
+                self.reload(store, suspect, &mut events, true)?;
             }
+            if suspect == Suspect::Person {
+                break;
+            }
+            self.undo_status_edits(store, &mut events)?;
+            if !self.file.is_changed() || self.write(None)? {
+                break;
+            }
+            tries += 1;
+            if tries >= TRIES {
+                bail!("write {}: somebody else writes it all the time", self.path.display());
+            }
+            // What was undone is undone again in what the other has written.
+            events.clear();
         }
         if self.agreed != Some(store.strangers()) {
             events.extend(difference(self.file.queue(), &store.state));
@@ -148,7 +161,9 @@ impl QueueKeeper {
                 self.is_normal = false;
                 self.agreed = None;
                 if suspect == Suspect::Agent {
-                    events.extend(undone(self.file.defend(&trusted)?));
+                    // Plans say what they will change before they do: what is in the file now is known by now.
+                    store.catch_up()?;
+                    events.extend(undone(self.file.defend(&trusted, &store.state.approved)?));
                 }
                 Ok(())
             }
@@ -197,6 +212,18 @@ impl QueueKeeper {
     /// # Errors
     /// When the file cannot be written; it is whole then, and as it was.
     pub fn save(&mut self, store: &mut Store) -> Result<()> {
+        let mut tries = 0;
+        while !self.try_save(store)? {
+            tries += 1;
+            if tries >= TRIES {
+                bail!("write {}: somebody else writes it all the time", self.path.display());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether nobody else wrote in between.
+    fn try_save(&mut self, store: &mut Store) -> Result<bool> {
         self.refresh(store, Suspect::Person)?;
         if !std::mem::replace(&mut self.is_normal, true) {
             self.file.normalise();
@@ -213,9 +240,12 @@ impl QueueKeeper {
             refused.extend(unsaved.refinement.as_ref().and_then(|refinement| self.refine(task, refinement)));
         }
         store.record(refused.into_iter().map(warning).collect())?;
-        self.write(Some(store))?;
+        if !self.write(Some(store))? {
+            return Ok(false);
+        }
         killpoint::reach("queue written");
-        store.record(vec![EventKind::QueueSaved])
+        store.record(vec![EventKind::QueueSaved])?;
+        Ok(true)
     }
 
     /// Refines a task as it is in the file, which somebody may have changed since the reflection. Returns why not.
@@ -227,14 +257,23 @@ impl QueueKeeper {
         self.file.refine(&refined.task).err().map(|error| error.to_string())
     }
 
-    fn write(&mut self, store: Option<&mut Store>) -> Result<()> {
+    /// Returns false when somebody else has written meanwhile; what was to be written is lost then, and the next look at
+    /// the file reads it again.
+    fn write(&mut self, store: Option<&mut Store>) -> Result<bool> {
         if let Some(store) = store {
             let digest = self.file.digest_of_render().to_string();
             store.record(vec![EventKind::QueueSaving { digest }])?;
         }
         killpoint::reach("before queue write");
-        self.file.save(&self.lock, Durability::Synced).with_context(|| format!("write {}", self.path.display()))?;
-        Ok(())
+        match self.file.save(&self.lock, Durability::Synced) {
+            Ok(_) => Ok(true),
+            Err(QueueError::Changed { .. }) => {
+                self.file.outdate();
+                self.agreed = None;
+                Ok(false)
+            }
+            Err(error) => Err(error).with_context(|| format!("write {}", self.path.display())),
+        }
     }
 
     /// Makes every task pending (`reset_tasks_on_start`) and journals that.
@@ -242,13 +281,15 @@ impl QueueKeeper {
     /// # Errors
     /// When task.json or the journal cannot be written.
     pub fn reset_all(&mut self, store: &mut Store) -> Result<()> {
-        self.file.reset(None);
-        self.agreed = None;
-        if !self.file.is_changed() {
-            return Ok(());
+        loop {
+            self.file.reset(None);
+            self.agreed = None;
+            let is_done = !self.file.is_changed() || self.write(None)?;
+            self.refresh(store, Suspect::Person)?;
+            if is_done {
+                return Ok(());
+            }
         }
-        self.write(None)?;
-        self.refresh(store, Suspect::Person)
     }
 
     /// Puts the tasks of a new plan in the place of the old ones, or behind them when somebody has added tasks meanwhile,
@@ -257,6 +298,27 @@ impl QueueKeeper {
     /// # Errors
     /// When the plan does not fit, or task.json cannot be written; it is as it was then.
     pub fn succeed(&mut self, proposal: &Proposal, doc: &str, epoch: &Value) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            let mut file = self.successor(proposal, doc, epoch)?;
+            match file.save(&self.lock, Durability::Synced) {
+                Ok(_) => self.file = file,
+                Err(QueueError::Changed { .. }) if tries < TRIES => {
+                    tries += 1;
+                    self.file = QueueFile::load(&self.path, &self.caps)?;
+                    continue;
+                }
+                Err(error) => return Err(error).with_context(|| format!("write {}", self.path.display())),
+            }
+            break;
+        }
+        self.is_normal = true;
+        self.agreed = None;
+        Ok(())
+    }
+
+    /// The queue that follows the one that was last read.
+    fn successor(&self, proposal: &Proposal, doc: &str, epoch: &Value) -> Result<QueueFile> {
         let content = self.file.render();
         let target = Target { path: &self.path, content: Some(content.as_bytes()), caps: &self.caps };
         let source = self.file.member_value("planning_source");
@@ -273,11 +335,7 @@ impl QueueKeeper {
         };
         history.push(epoch.clone());
         file.set_member("epoch_history", &Value::Array(history))?;
-        file.save(&self.lock, Durability::Synced).with_context(|| format!("write {}", self.path.display()))?;
-        self.file = file;
-        self.is_normal = true;
-        self.agreed = None;
-        Ok(())
+        Ok(file)
     }
 
     /// After a crash: whether the write that was under way had been finished.
@@ -352,6 +410,7 @@ fn is_brief_of(known: &TaskState, task: &Task, status: &Status) -> bool {
         completion_kind,
         completion_name,
         completion_target,
+        depends_on,
     } = known;
     *id == task.id
         && *title == task.title
@@ -361,6 +420,7 @@ fn is_brief_of(known: &TaskState, task: &Task, status: &Status) -> bool {
         && completion_kind == task.completion_kind()
         && completion_name == task.completion_name()
         && *completion_target == task.completion_target()
+        && *depends_on == task.depends_on
 }
 
 /// Returns what status views need of a task.
@@ -374,6 +434,7 @@ pub fn brief(task: &Task) -> TaskState {
         completion_kind: task.completion_kind().to_owned(),
         completion_name: task.completion_name().to_owned(),
         completion_target: task.completion_target().into_owned(),
+        depends_on: task.depends_on.clone(),
     }
 }
 
@@ -476,7 +537,7 @@ mod tests {
         let task = Task { id: TaskId::new("a"), title: "t".into(), ..Task::default() };
         let known = brief(&task);
         assert!(is_brief_of(&known, &task, &task.status));
-        let edits: [fn(&mut TaskState); 8] = [
+        let edits: [fn(&mut TaskState); 9] = [
             |known| known.id = TaskId::new("b"),
             |known| known.title.push('x'),
             |known| known.status.passes = true,
@@ -485,6 +546,7 @@ mod tests {
             |known| known.completion_kind.push('x'),
             |known| known.completion_name.push('x'),
             |known| known.completion_target.push('x'),
+            |known| known.depends_on.push("x".into()),
         ];
         for edit in edits {
             let mut other = known.clone();

@@ -73,7 +73,7 @@ impl Engine {
     fn end_lost_attempt(&mut self, effect: EffectId, before: &str) -> Result<()> {
         let now = self.tree.scan()?;
         let changed = match self.tree.kept(before) {
-            Ok(manifest) => manifest.diff(&now).into_iter().map(|change| change.path).collect(),
+            Ok(manifest) => self.tree.changes(&manifest, &now),
             Err(error) => {
                 self.warn(format!("the snapshot before the killed attempt is unreadable: {error:#}"))?;
                 Vec::new()

@@ -32,7 +32,11 @@ impl Engine {
         let prompt = self.reflection_prompt(&task, attempt, &report, gate.as_ref())?;
         let config = &self.project.config;
         let limit = super::limit(config.reflection.prompt_timeout_seconds);
-        let asker = self.asker();
+        let mut asker = self.asker();
+        // Who worked on the task knows best; who cannot be asked, does not.
+        if let Ok(worker) = self.worker(&task).await {
+            (asker.backend, asker.version) = (worker.backend, worker.version);
+        }
         let question = Question {
             inquiry: Inquiry::Reflection { task: id.clone(), attempt },
             prompt: &prompt,

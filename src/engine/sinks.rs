@@ -32,6 +32,8 @@ pub enum Audience {
     Run,
     /// A command beside a run: only the files.
     Command,
+    /// Nobody: a process that lives beside runs, which show what happens themselves.
+    Nobody,
 }
 
 /// The projections of one project.
@@ -133,6 +135,9 @@ impl Sinks {
 
     /// Shows one event that has just been folded into `state`.
     pub fn show(&mut self, journal: &Journal, event: &Event, state: &State) {
+        if self.audience == Audience::Nobody {
+            return;
+        }
         if self.audience == Audience::Run {
             for line in view::log::lines(event, state, &self.files.names, &self.style) {
                 self.log_line(event, &line);

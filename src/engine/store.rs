@@ -178,6 +178,7 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::TaskBlocked { .. }
         | EventKind::Replanned { .. }
         | EventKind::Planned { .. }
+        | EventKind::PlansTaking { .. }
         | EventKind::SalvageStarted { .. }
         | EventKind::RevertStarted { .. }
         | EventKind::ExperimentEnded { .. }
@@ -228,6 +229,11 @@ fn must_survive_a_power_cut(kind: &EventKind) -> bool {
         | EventKind::StopRequested { .. }
         | EventKind::EnvProblemFound { .. }
         | EventKind::Previewed { .. }
+        | EventKind::WatchStarted { .. }
+        // The queue itself holds what was taken, and a plan that failed is only looked at once more.
+        | EventKind::PlanTaken { .. }
+        | EventKind::PlanWithdrawn { .. }
+        | EventKind::PlanFailed { .. }
         | EventKind::ScheduleSeen { .. }
         | EventKind::Note { .. }
         | EventKind::Unknown => false,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use super::project::Project;
+use super::watch::scope::Scope;
 use crate::model::{Change, RelPath};
 use crate::snapshot::{Manifest, Rules, Scanner, Tally};
 
@@ -15,6 +16,9 @@ pub struct Tree {
     scanner: Scanner,
     dir: PathBuf,
     own: Vec<RelPath>,
+    code_dir: PathBuf,
+    /// Which files are plans, and what exists once a watcher has looked for some.
+    plans: Box<(Scope, PathBuf)>,
     /// The manifest loaded last, by name: a task asks for the same base again and again.
     loaded: Option<(String, Arc<Manifest>)>,
 }
@@ -23,7 +27,7 @@ impl Tree {
     /// Prepares scanning; nothing is read yet but the stat index.
     ///
     /// # Errors
-    /// When a glob of `[snapshot]` is not one.
+    /// When a glob of `[snapshot]` or `[watch]` is not one.
     pub fn open(project: &Project) -> Result<Self> {
         let config = &project.config;
         let code_dir = &config.project.code_dir;
@@ -31,7 +35,8 @@ impl Tree {
         let scanner = Scanner::open(&config.snapshot.watch_dirs, rules, &project.index())?;
         let inside = |path: &PathBuf| path.strip_prefix(code_dir).ok().map(RelPath::from);
         let own = project.own_paths().iter().filter_map(inside).collect();
-        Ok(Self { scanner, dir: project.snapshots(), own, loaded: None })
+        let plans = Box::new((Scope::new(project)?, project.watch_lock()));
+        Ok(Self { scanner, dir: project.snapshots(), own, code_dir: code_dir.clone(), plans, loaded: None })
     }
 
     /// Returns autodev's own files and directories in the code directory, relative to it.
@@ -117,6 +122,17 @@ impl Tree {
                 self.forget(&name);
             }
         }
+    }
+
+    /// Returns what differs between two manifests, without the plans of a watched project: they are dropped and edited while
+    /// agents work, and are nobody's work.
+    pub fn changes(&self, before: &Manifest, now: &Manifest) -> Vec<RelPath> {
+        let (scope, marker) = &*self.plans;
+        let changed = before.diff(now).into_iter().map(|change| change.path);
+        if !marker.exists() {
+            return changed.collect();
+        }
+        changed.filter(|path| !scope.owns(&self.code_dir.join(path.to_path()))).collect()
     }
 
     /// Returns what differs between a kept manifest and `now`, among the given paths.

@@ -2,7 +2,7 @@
 
 use chrono::SecondsFormat;
 
-use super::{campaign, feed, series};
+use super::{campaign, feed, series, watch};
 use crate::model::{
     Active, AttemptReport, Event, EventKind, Failure, Fires, HistoryEntry, Hold, Inquiry, JournalNote, LeftBlocked,
     Parked, Pause, Phase, Placement, ProcessEnd, Reflection, RelPath, Replan, RunState, RunStatus, State, Status,
@@ -19,6 +19,7 @@ const HISTORY_FILES: usize = 20;
 /// Folds one event into the state.
 pub fn apply(state: &mut State, event: &Event) {
     let before = state.active.clone();
+    watch::fold::fold(state, event);
     state.seq = event.seq;
     state.run.updated_at = Some(event.at);
     series::fold(&mut state.experiments, event, EXPERIMENTS_KEPT);
@@ -157,7 +158,12 @@ fn fold(state: &mut State, event: &Event) {
         EventKind::ScheduleSeen { .. } | EventKind::ScheduleFiring { .. } | EventKind::ScheduleFired { .. } => {
             fold_fires(state, event);
         }
-        EventKind::QueueEditUndone { .. }
+        EventKind::WatchStarted { .. }
+        | EventKind::PlansTaking { .. }
+        | EventKind::PlanTaken { .. }
+        | EventKind::PlanWithdrawn { .. }
+        | EventKind::PlanFailed { .. }
+        | EventKind::QueueEditUndone { .. }
         | EventKind::QueueBroken { .. }
         | EventKind::Note { .. }
         | EventKind::Unknown => {}

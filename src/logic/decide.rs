@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::breaker::give_up;
+use super::depend;
 use super::iterate;
 use super::limit::{self, Wait};
 use super::reflect::{self, Occasion};
@@ -62,15 +63,25 @@ fn next_task(state: &State, settings: &Settings, now: DateTime<Utc>) -> Next {
             None => finish(state),
         };
     }
-    match state.next_pending() {
+    match depend::next(state) {
         Some(task) if state.run.rounds < settings.limits.max_tasks => {
             let open = Next::Perform(Effect::OpenTask { task: task.id.clone() });
             barred(state, settings, now).unwrap_or(open)
         }
+        None if state.next_pending().is_some() => stuck(state),
         _ if state.run.epoch >= settings.limits.max_epochs || state.run.exhausted.is_some() => finish(state),
         Some(_) => Next::Record(vec![end_of_epoch(state)]),
         None => replan(state, settings, now),
     }
+}
+
+/// Tasks are left, and none of them may begin.
+fn stuck(state: &State) -> Next {
+    let Some(circle) = depend::circle(state) else { return finish(state) };
+    let ids: Vec<&str> = circle.iter().chain(circle.first()).map(TaskId::as_str).collect();
+    let reason =
+        format!("tasks depend on each other in a circle: {}; remove one of these from `depends_on`", ids.join(" -> "));
+    Next::Record(vec![EventKind::EnvProblemFound { reason }])
 }
 
 fn end_of_epoch(state: &State) -> EventKind {
@@ -156,11 +167,22 @@ fn ready(state: &State, settings: &Settings, active: &Active, now: DateTime<Utc>
     if is_halted(state) {
         return finish(state);
     }
-    if let Some(reason) = give_up(active, &settings.limits) {
+    if let Some(reason) = over_budget(state, active).or_else(|| give_up(active, &settings.limits)) {
         return Next::Record(vec![EventKind::BlockDecided { reason }]);
     }
     let begin = Next::Perform(Effect::RunAttempt { attempt: active.charged.saturating_add(1) });
     waiting(state, settings, now).or_else(|| barred(state, settings, now)).unwrap_or(begin)
+}
+
+/// Returns why no more may be spent on the plan of a task.
+fn over_budget(state: &State, active: &Active) -> Option<String> {
+    let plan = state.plan_of.get(&active.task)?;
+    let record = state.plans.get(plan)?;
+    let budget = record.budget.filter(|budget| record.spent >= *budget)?;
+    Some(format!(
+        "the budget of {plan} is spent: ${:.2} of ${budget:.2}; raise `budget` in the plan, then `autodev task retry`",
+        record.spent
+    ))
 }
 
 fn attempted(
@@ -250,7 +272,8 @@ fn fail(
 ) -> Next {
     let mut after = active.clone();
     after.charged = after.charged.saturating_add(1);
-    let goes_on = give_up(&after, &settings.limits).is_none() && !is_halted(state);
+    let is_over = over_budget(state, active).is_some() || give_up(&after, &settings.limits).is_some();
+    let goes_on = !is_over && !is_halted(state);
     let (summary, notes) = match &active.reflection {
         None if wants_reflection(settings, active, goes_on) => {
             return Next::Perform(Effect::Reflect { attempt });
@@ -477,7 +500,11 @@ pub(super) fn finish(state: &State) -> Next {
         let (status, exit_code) = if state.has_blocked() { (RunStatus::Blocked, 2) } else { (RunStatus::Completed, 0) };
         (status, exit_code, format!("Dry run: {} shown, nothing was changed", run.rounds))
     } else if state.has_blocked() {
-        (RunStatus::Blocked, 2, format!("Finished with blocked tasks: {counts}{after}"))
+        let waiting = match depend::waiting(state) {
+            count if count > 0 && depend::next(state).is_none() => format!(", {count} waiting for them"),
+            _ => String::new(),
+        };
+        (RunStatus::Blocked, 2, format!("Finished with blocked tasks: {counts}{waiting}{after}"))
     } else if !state.left_blocked.is_empty() {
         let ids: Vec<String> =
             state.left_blocked.iter().map(|left| format!("{} of epoch {}", left.id, left.epoch)).collect();

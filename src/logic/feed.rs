@@ -61,6 +61,10 @@ pub(super) fn note(state: &mut State, event: &Event, before: Option<&Active>) {
         EventKind::Planned { source, tasks, .. } => {
             item("info", "", format!("Planned {} tasks from {source}", tasks.len()))
         }
+        EventKind::PlanTaken { plan, added, .. } if !added.is_empty() => {
+            item("info", "", format!("{} tasks from {plan}", added.len()))
+        }
+        EventKind::PlanFailed { plan, reason, .. } => item("warning", "", format!("{plan}: {reason}")),
         EventKind::AttemptFailed { task, attempt, summary, .. } => {
             item("retry", task.as_str(), format!("Attempt {attempt}/{max} failed: {summary}"))
         }

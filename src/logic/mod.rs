@@ -12,6 +12,7 @@ pub mod contract;
 #[cfg(test)]
 mod course;
 mod decide;
+pub mod depend;
 mod feed;
 pub mod front_matter;
 pub mod health;
@@ -31,6 +32,7 @@ pub mod series;
 pub mod session;
 pub mod source;
 pub mod stats;
+pub mod watch;
 pub mod words;
 
 pub use apply::{apply, replay};

@@ -25,6 +25,8 @@ pub struct Config {
     pub verification: VerificationConfig,
     /// `[plan]`.
     pub plan: PlanConfig,
+    /// `[watch]`.
+    pub watch: WatchConfig,
     /// `[reflection]`.
     pub reflection: ReflectionConfig,
     /// `[prompt]`.
@@ -294,6 +296,47 @@ pub struct VerificationConfig {
 pub struct PlanConfig {
     /// Seconds for each question of `plan`, `spec` and planning anew; 0: any time.
     pub timeout_seconds: u64,
+}
+
+/// `[watch]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct WatchConfig {
+    /// Where plans are dropped. Absolute.
+    pub dirs: Vec<PathBuf>,
+    /// Which files below them are plans, by their path from the directory; those after a `!` are none.
+    pub globs: Vec<String>,
+    /// Milliseconds for which a file must have looked the same, at least 20.
+    pub debounce_ms: u64,
+    /// What follows when a plan was queued.
+    pub on_plan: OnPlan,
+    /// How changes are noticed.
+    pub mode: WatchMode,
+    /// Milliseconds between two looks where the file system reports no changes, at least 50.
+    pub poll_interval_ms: u64,
+    /// Seconds between two looks in any case, at least 1.
+    pub rescan_seconds: u64,
+}
+
+/// What follows when a plan was queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnPlan {
+    /// Nothing; somebody runs the queue when they like.
+    Queue,
+    /// A run begins, unless one is under way.
+    Run,
+}
+
+/// How changes of files are noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchMode {
+    /// By the operating system where it can tell, else by looking.
+    Auto,
+    /// By the operating system.
+    Native,
+    /// By looking from time to time.
+    Poll,
 }
 
 /// `[reflection]`.

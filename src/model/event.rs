@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::state::RunStatus;
 use super::{
     AnswerReport, AttemptReport, Change, CheckResult, Compared, EffectId, ExperimentRecord, Firing, GateReport,
-    Inquiry, Pause, Placement, Reflection, RelPath, Replan, RunId, Said, Settings, Status, Step, Task, TaskId,
-    TaskState,
+    Inquiry, Pause, Placement, PlanChange, PlanStanding, Reflection, RelPath, Replan, RunId, Said, Settings, Status,
+    Step, Task, TaskId, TaskState,
 };
 
 /// Version of the event vocabulary, kept in the journal. Readers ignore kinds they do not know.
@@ -473,6 +473,70 @@ pub enum EventKind {
         /// Where the queue as it was before is kept, when there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         backup: Option<String>,
+    },
+    /// A watcher began to look for plans.
+    WatchStarted {
+        /// Its process.
+        pid: u32,
+        /// The directories, as people see them.
+        dirs: Vec<String>,
+        /// Whether it looks from time to time because the file system reports no changes.
+        is_polling: bool,
+    },
+    /// task.json is about to be changed by what plans say.
+    PlansTaking {
+        /// What each plan changes.
+        changes: Vec<PlanChange>,
+    },
+    /// The queue holds what a plan says.
+    PlanTaken {
+        /// The key of the plan.
+        plan: String,
+        /// SHA-256 of its content, hexadecimal.
+        digest: String,
+        /// New tasks.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        added: Vec<TaskId>,
+        /// Tasks whose text or checks have changed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        updated: Vec<TaskId>,
+        /// Tasks that have left the queue.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        withdrawn: Vec<TaskId>,
+        /// What a person should know.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// A plan is no longer to be worked on: its file is gone, is a draft, or has the content of another plan.
+    PlanWithdrawn {
+        /// The key of the plan.
+        plan: String,
+        /// What it is from now on.
+        standing: PlanStanding,
+        /// Its tasks that have left the queue.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        withdrawn: Vec<TaskId>,
+        /// Its tasks that had begun, and stay.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<TaskId>,
+        /// The plan that has the same content.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        twin_of: Option<String>,
+    },
+    /// A plan could not become tasks.
+    PlanFailed {
+        /// The key of the plan.
+        plan: String,
+        /// SHA-256 of its content, hexadecimal.
+        digest: String,
+        /// Why.
+        reason: String,
+        /// Names of plans that it waits for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        waits_for: Vec<String>,
+        /// When it is worth to try again without a change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<DateTime<Utc>>,
     },
     /// A `task` command set a status.
     StatusSet {

@@ -24,6 +24,7 @@ mod session;
 mod settings;
 mod state;
 mod task;
+mod watch;
 
 pub use attempt::{AttemptReport, EnvProblem, Limit, ProcessEnd};
 pub use check::{CheckResult, Evidence, GateReport, Outcome, Verdict};
@@ -42,6 +43,7 @@ pub use said::{AgentError, ErrorClass, Final, Said, Usage};
 pub use schedule::{Fires, Firing, Hold, Recurrence, Window};
 pub use session::{Glimpse, Session, SessionBegin, SessionEnd, SessionKind, SessionRow, Standing, Stopped, Stopping};
 pub use settings::{BlockAction, Limits, ReflectionLimits, Settings};
-pub use state::{Active, Phase, RunState, RunStatus, State, TaskState};
+pub use state::{Active, Approved, Phase, RunState, RunStatus, State, TaskState};
 pub use state::{Failure, FeedItem, LeftBlocked, Parked, Unsaved};
 pub use task::{CommandSpec, HistoryEntry, JournalNote, Queue, Status, Task, Verification};
+pub use watch::{PlanChange, PlanRecord, PlanStanding, PlanTask, PlanUpdate};

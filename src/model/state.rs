@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AttemptReport, Campaign, Change, EffectId, Execution, Experiments, Fires, GateReport, HistoryEntry, Hold,
-    JournalNote, Limit, Pause, Refinement, Reflection, RelPath, RunId, Settings, Status, Task, TaskId, Usage,
+    JournalNote, Limit, Pause, PlanChange, PlanRecord, Refinement, Reflection, RelPath, RunId, Settings, Status, Task,
+    TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -35,6 +36,20 @@ pub struct State {
     pub replanning: Option<(EffectId, u32)>,
     /// Blocked tasks of earlier epochs of this run that no new plan has replaced.
     pub left_blocked: Vec<LeftBlocked>,
+    /// The plans that are watched.
+    pub plans: BTreeMap<String, PlanRecord>,
+    /// Which plan a task came from.
+    pub plan_of: BTreeMap<TaskId, String>,
+    /// Where a plan is now that was known by another name.
+    pub plan_moves: BTreeMap<String, String>,
+    /// What plans are changing in the queue, by plan, while a write is in flight.
+    pub taking: BTreeMap<String, PlanChange>,
+    /// Whether a queue that was read since the write began has tasks of it.
+    pub taken_seen: bool,
+    /// What plans have changed in the queue, and an agent may hence not be blamed for.
+    pub approved: Approved,
+    /// When the last attempt began, and when it ended; `None` while it goes on.
+    pub agent_span: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
     /// A person paused the project.
     pub hold: Option<Hold>,
     /// What is known of the entries of `[schedule].cron`, by their names.
@@ -43,6 +58,15 @@ pub struct State {
     pub experiments: Experiments,
     /// Newest first, at most 25: the `events` of runtime-status.json.
     pub feed: VecDeque<FeedItem>,
+}
+
+/// Changes of the queue that came from plans.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Approved {
+    /// Tasks that a plan took out of the queue.
+    pub withdrawn: BTreeSet<TaskId>,
+    /// The digest of the contract that a plan last gave to a task.
+    pub contracts: BTreeMap<TaskId, String>,
 }
 
 /// One task as far as status views need it.
@@ -64,6 +88,9 @@ pub struct TaskState {
     pub completion_name: String,
     /// One line.
     pub completion_target: String,
+    /// What must be done before; see [`Task::depends_on`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
 }
 
 /// The current or last run.

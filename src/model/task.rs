@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Completion, Execution, TaskId};
+use super::{BackendName, Completion, Execution, TaskId};
 
 /// The normalised queue.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,15 @@ pub struct Task {
     pub completion: Completion,
     /// How it is worked on.
     pub execution: Execution,
+    /// What must be done before: ids of tasks, or `plan:<path>` for all tasks of a watched plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Who works on it, when that is not `[backend].default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<BackendName>,
+    /// How soon it is worked on: lower numbers come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
     /// Earlier attempts, oldest first.
     pub attempt_history: Vec<HistoryEntry>,
     /// The last reflection's summary.

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::error::QueueError;
 use super::queue_file::{Entry, QueueFile};
-use crate::model::{Task, TaskId};
+use crate::model::{Approved, Digest, Task, TaskId};
+use crate::sys;
 
 /// The members of a task that say what will be checked.
 const CONTRACT: [&str; 3] = ["verification", "completion", "execution"];
@@ -22,15 +23,21 @@ pub enum PutBack {
 }
 
 impl QueueFile {
-    /// Puts back the contracts of tasks and the tasks themselves as they are in `trusted`. Nothing is written to disk.
+    /// Puts back the contracts of tasks and the tasks themselves as they are in `trusted`, but for what `approved` says
+    /// that a plan has changed. Nothing is written to disk.
     ///
     /// # Errors
     /// When the result could not be read again; nothing is changed then.
-    pub fn defend(&mut self, trusted: &Self) -> Result<Vec<PutBack>, QueueError> {
+    pub fn defend(&mut self, trusted: &Self, approved: &Approved) -> Result<Vec<PutBack>, QueueError> {
         let mut undone = Vec::new();
         for task in trusted.queue.tasks.iter().filter(|task| !task.id.is_empty()) {
             let Some(now) = self.view(&task.id) else { continue };
             if same_contract(task, now) {
+                continue;
+            }
+            if let Some(contract) = approved.contracts.get(&task.id)
+                && self.contract_digest(&task.id)? == *contract
+            {
                 continue;
             }
             let old = trusted.task_value(&task.id)?;
@@ -44,7 +51,7 @@ impl QueueFile {
             .tasks
             .iter()
             .map(|task| task.id.clone())
-            .filter(|id| !id.is_empty() && self.view(id).is_none())
+            .filter(|id| !id.is_empty() && !approved.withdrawn.contains(id) && self.view(id).is_none())
             .collect();
         if !missing.is_empty() {
             self.put_in(trusted, &missing)?;
@@ -53,8 +60,18 @@ impl QueueFile {
         Ok(undone)
     }
 
+    /// Returns the SHA-256 of what a task says will be checked, hexadecimal.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownTask`].
+    pub fn contract_digest(&self, id: &TaskId) -> Result<String, QueueError> {
+        let task = self.task_value(id)?;
+        let contract: Value = CONTRACT.iter().map(|key| task.get(key).cloned().unwrap_or_default()).collect();
+        Ok(Digest(sys::hash::bytes(contract.to_string().as_bytes())).to_string())
+    }
+
     fn view(&self, id: &TaskId) -> Option<&Task> {
-        self.queue.tasks.iter().find(|task| &task.id == id)
+        self.task(id)
     }
 
     /// Puts entries of another queue back, each behind the task it followed there.
@@ -121,7 +138,7 @@ mod tests {
             "{},{B}",
             r#"{"id": "A", "title": "a", "learning_notes": ["n"], "verification": {"validate_commands": ["true"]}}"#
         ));
-        assert_eq!(file.defend(&trusted).unwrap(), [PutBack::Contract(TaskId::new("A"))]);
+        assert_eq!(file.defend(&trusted, &Approved::default()).unwrap(), [PutBack::Contract(TaskId::new("A"))]);
         let task = &file.queue().tasks[0];
         assert_eq!(task.verification, trusted.queue().tasks[0].verification);
         assert_eq!(task.learning_notes, ["n"]);
@@ -132,7 +149,7 @@ mod tests {
     fn removed_tasks_come_back_where_they_were_and_new_ones_stay() {
         let trusted = queue(&format!("{A},{B},{C}"));
         let mut file = queue(&format!("{A},{{\"id\": \"N\", \"title\": \"new\"}}"));
-        let undone = file.defend(&trusted).unwrap();
+        let undone = file.defend(&trusted, &Approved::default()).unwrap();
         assert_eq!(undone, [PutBack::Task(TaskId::new("B")), PutBack::Task(TaskId::new("C"))]);
         let ids: Vec<&str> = file.queue().tasks.iter().map(|t| t.id.as_str()).collect();
         assert_eq!(ids, ["A", "B", "C", "N"]);
@@ -140,10 +157,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_plan_has_changed_is_no_agents_doing() {
+        let trusted = queue(&format!("{A},{B},{C}"));
+        let loose = r#"{"id": "A", "title": "a", "verification": {"validate_commands": ["true"]}}"#;
+        let mut file = queue(&format!("{loose},{C}"));
+        let contract = file.contract_digest(&TaskId::new("A")).unwrap();
+        let approved = Approved {
+            withdrawn: [TaskId::new("B")].into(),
+            contracts: [(TaskId::new("A"), contract), (TaskId::new("C"), "other".to_owned())].into(),
+        };
+        assert_eq!(file.defend(&trusted, &approved).unwrap(), []);
+        let mut file = queue(&format!(
+            "{A},{B},{}",
+            C.replace("\"c\"}", "\"c\", \"verification\": {\"path_patterns\": [\"*\"]}}")
+        ));
+        assert_eq!(file.defend(&trusted, &approved).unwrap(), [PutBack::Contract(TaskId::new("C"))], "not as approved");
+    }
+
+    #[test]
     fn an_honest_agent_changes_nothing() {
         let trusted = queue(&format!("{A},{B}"));
         let mut file = queue(&format!("{A},{B}"));
-        assert_eq!(file.defend(&trusted).unwrap(), []);
+        assert_eq!(file.defend(&trusted, &Approved::default()).unwrap(), []);
         assert!(!file.is_changed());
     }
 }

@@ -28,6 +28,7 @@ pub mod proposal;
 mod queue_file;
 pub mod refill;
 mod refine;
+pub mod revise;
 mod scan;
 pub mod source;
 mod task_json;

@@ -80,6 +80,17 @@ impl QueueFile {
         self.stamp.is_some() && Stamp::of(&self.path).ok() == self.stamp
     }
 
+    /// Returns the task with this id.
+    pub fn task(&self, id: &TaskId) -> Option<&crate::model::Task> {
+        let at = self.index.get(id).and_then(|entry| self.task_at(*entry))?;
+        self.queue.tasks.get(at)
+    }
+
+    /// Makes [`QueueFile::is_current`] false until the file is read again.
+    pub fn outdate(&mut self) {
+        self.stamp = None;
+    }
+
     /// Returns each task's status in file order; tasks without an id are left out.
     pub fn statuses(&self) -> Vec<(TaskId, Status)> {
         let named = self.queue.tasks.iter().filter(|task| !task.id.is_empty());

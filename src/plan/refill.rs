@@ -133,19 +133,39 @@ fn fill(mut file: QueueFile, proposal: &Proposal, wish: &Wish<'_>, taken: Taken)
     file.ensure_tasks();
     let mut names = Names::of(&file, proposal);
     let mut findings = Vec::new();
+    let mut renamed = HashMap::new();
+    let mut tasks = Vec::with_capacity(proposal.tasks.len());
     for task in &proposal.tasks {
         let Json::Object(mut task) = Json::from(&Value::Object(task.clone())) else { continue };
+        let before = task.text("id");
         names.settle(&mut task, taken, &mut findings);
+        let after = task.text("id");
+        if after != before {
+            renamed.insert(before, after);
+        }
         put_doc(&mut task, wish.doc.trim());
-        file.push_task(task);
+        tasks.push(task);
     }
     if !findings.is_empty() {
         return Err(RefillError::Taken { findings });
+    }
+    for mut task in tasks {
+        follow(&mut task, &renamed);
+        file.push_task(task);
     }
     if let Some(source) = wish.planning_source {
         file.set_member("planning_source", &Value::Object(source.clone()))?;
     }
     Ok(file)
+}
+
+/// A task depends on the task that was meant, also when that one got another id.
+fn follow(task: &mut Object, renamed: &HashMap<String, String>) {
+    let needs = task_json::read(task, &mut Vec::new()).depends_on;
+    if needs.iter().any(|need| renamed.contains_key(need)) {
+        let needs: Vec<String> = needs.into_iter().map(|need| renamed.get(&need).cloned().unwrap_or(need)).collect();
+        task.set("depends_on", Json::texts(&needs));
+    }
 }
 
 fn put_doc(task: &mut Object, doc: &str) {
@@ -233,7 +253,7 @@ impl QueueFile {
         self.queue.tasks.push(task);
     }
 
-    fn ensure_tasks(&mut self) {
+    pub(super) fn ensure_tasks(&mut self) {
         if !self.members.iter().any(|member| member.content == Content::Tasks) {
             self.members.push(Member { key: "tasks".to_owned(), content: Content::Tasks });
         }
@@ -338,7 +358,9 @@ mod tests {
     #[test]
     fn taken_names_are_refused_or_get_a_number() {
         let old = r#"{"tasks": [{"id": "a", "title": "Do  it"}, {"id": "a-2", "title": "x"}, {"id": "", "title": "", "passes": true}]}"#;
-        let plan = proposal(&[planned("a", "do IT"), planned("a-3", "do it (2)"), planned("b", "B")]);
+        let mut last = planned("b", "B");
+        last["depends_on"] = json!(["a"]);
+        let plan = proposal(&[planned("a", "do IT"), planned("a-3", "do it (2)"), last]);
         let error = append(&plan, &BARE, &target(old), Taken::Refused).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -346,6 +368,7 @@ mod tests {
         );
         let file = append(&plan, &BARE, &target(old), Taken::Renumbered).unwrap();
         shown(&file);
+        assert_eq!(file.queue().tasks[5].depends_on, ["a-4"], "the task of the plan, not that of the queue");
         let names: Vec<_> = file.queue().tasks.iter().map(|t| (t.id.as_str(), t.title.as_str())).collect();
         assert_eq!(names[3..], [("a-4", "do IT (3)"), ("a-3", "do it (2)"), ("b", "B")]);
         let twice = Proposal { project: String::new(), tasks: [plan.tasks.clone(), plan.tasks.clone()].concat() };

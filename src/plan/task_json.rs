@@ -7,7 +7,7 @@ use super::json::{Json, Object};
 use super::migrate;
 use super::place::Step;
 use super::verification::{Found, Reader};
-use crate::model::{Completion, HistoryEntry, JournalNote, Status, Task, TaskId, Verification};
+use crate::model::{BackendName, Completion, HistoryEntry, JournalNote, Status, Task, TaskId, Verification};
 
 /// Reads a task; what cannot be worked with is added to `found` and left out of the task.
 pub(super) fn read<'a>(object: &'a Object, found: &mut Vec<Found<'a>>) -> Task {
@@ -23,6 +23,7 @@ pub(super) fn read<'a>(object: &'a Object, found: &mut Vec<Found<'a>>) -> Task {
     reader.object(object, "completion");
     reader.object(object, "execution");
     let completion = completion(object, &mut reader);
+    let backend = backend(object, &mut reader);
     let title = object.text("title");
     Task {
         id,
@@ -38,6 +39,9 @@ pub(super) fn read<'a>(object: &'a Object, found: &mut Vec<Found<'a>>) -> Task {
         verification,
         completion,
         execution: migrate::execution(object),
+        depends_on: texts(object, "depends_on"),
+        backend,
+        priority: object.get("priority").and_then(Json::as_integer),
         attempt_history: objects(object.get("attempt_history")).map(history_entry).collect(),
         last_reflection_summary: object.text("last_reflection_summary"),
         refinement_count: count(object, "refinement_count"),
@@ -57,6 +61,18 @@ fn completion<'a>(object: &'a Object, reader: &mut Reader<'a, '_>) -> Completion
         }
     }
     completion
+}
+
+/// Another agent than the one that was asked for would do the work, so a name must be known.
+fn backend<'a>(object: &'a Object, reader: &mut Reader<'a, '_>) -> Option<BackendName> {
+    let value = object.given("backend").filter(|value| !value.as_text().is_empty())?;
+    let name = value.as_text();
+    let known = BackendName::ALL.into_iter().find(|known| known.as_str() == name);
+    if known.is_none() {
+        let names = BackendName::ALL.map(BackendName::as_str).join(", ");
+        reader.below(Step::Key("backend"), |reader| reader.complain(format!("expected one of {names}")));
+    }
+    known
 }
 
 fn id<'a>(object: &'a Object, is_runnable: bool, reader: &mut Reader<'a, '_>) -> TaskId {

@@ -117,6 +117,11 @@ impl Lines {
             | EventKind::ReplanStarted { .. }
             | EventKind::Replanned { .. }
             | EventKind::Planned { .. }
+            | EventKind::WatchStarted { .. }
+            | EventKind::PlansTaking { .. }
+            | EventKind::PlanTaken { .. }
+            | EventKind::PlanWithdrawn { .. }
+            | EventKind::PlanFailed { .. }
             | EventKind::StopRequested { .. }
             | EventKind::EnvProblemFound { .. }
             | EventKind::Held { .. }
@@ -141,6 +146,7 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         EventKind::RunLost { .. }
         | EventKind::StopRequested { .. }
         | EventKind::QueueEditUndone { .. }
+        | EventKind::PlanFailed { .. }
         | EventKind::CampaignReset { .. }
         | EventKind::ScheduleFired { outcome: Firing::Failed { .. }, .. } => Some("warning"),
         EventKind::Note { level, .. } if level == "warning" => Some("warning"),
@@ -171,6 +177,10 @@ fn colour(kind: &EventKind) -> Option<&'static str> {
         | EventKind::ReplanStarted { .. }
         | EventKind::Replanned { .. }
         | EventKind::Planned { .. }
+        | EventKind::WatchStarted { .. }
+        | EventKind::PlansTaking { .. }
+        | EventKind::PlanTaken { .. }
+        | EventKind::PlanWithdrawn { .. }
         | EventKind::Paused { .. }
         | EventKind::PauseEnded
         | EventKind::CommitStarted { .. }

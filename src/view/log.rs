@@ -56,7 +56,10 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         EventKind::RunLost { .. }
         | EventKind::QueueEditUndone { .. }
         | EventKind::CampaignReset { .. }
-        | EventKind::QueueBroken { .. } => {
+        | EventKind::QueueBroken { .. }
+        | EventKind::PlanFailed { .. }
+        | EventKind::CommitRefused { .. }
+        | EventKind::StopRequested { .. } => {
             vec![LogLine::new("warning", words())]
         }
         EventKind::QueueSeen { order, .. } => match order {
@@ -111,6 +114,9 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         | EventKind::StatusSet { .. }
         | EventKind::Reflected { .. }
         | EventKind::EpochEnded { .. }
+        | EventKind::WatchStarted { .. }
+        | EventKind::PlanTaken { .. }
+        | EventKind::PlanWithdrawn { .. }
         | EventKind::HoldEnded { .. }
         | EventKind::Planned { .. } => vec![LogLine::new("info", words())],
         EventKind::AskEnded { report, .. } => {
@@ -145,7 +151,6 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
                 vec![LogLine::new("waiting", words())]
             }
         },
-        EventKind::CommitRefused { .. } | EventKind::StopRequested { .. } => vec![LogLine::new("warning", words())],
         EventKind::TaskCompleted { .. } => vec![LogLine::new("completed", words())],
         EventKind::Salvaged { reference, left_alone, reason, .. } => {
             let is_clean = left_alone.is_empty() && (reference.is_some() || reason.is_empty());
@@ -173,6 +178,7 @@ pub fn lines(event: &Event, state: &State, names: &Names, style: &Style) -> Vec<
         // The line before or after says it already, or only a program cares.
         EventKind::QueueSaving { .. }
         | EventKind::QueueSaved
+        | EventKind::PlansTaking { .. }
         | EventKind::AgentSpawned { .. }
         | EventKind::PauseEnded
         | EventKind::CommitStarted { .. }

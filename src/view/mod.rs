@@ -14,10 +14,13 @@ pub mod log;
 mod names;
 pub mod notice;
 pub mod phrase;
+mod plan_words;
 pub mod progress;
 pub mod row;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod sample_plans;
 pub mod schedule;
 pub mod service;
 pub mod sessions;

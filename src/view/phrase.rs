@@ -5,7 +5,7 @@
 
 use super::row::Turn;
 use super::text::{one_line, plural, seconds_between, span};
-use super::{Style, experiment};
+use super::{Style, experiment, plan_words};
 use crate::model::{
     AgentError, AnswerReport, AttemptReport, Event, EventKind, Firing, GateReport, Inquiry, Pause, Placement,
     ProcessEnd, Reflection, RelPath, Replan, Said, Status, StatusField, Verdict,
@@ -155,6 +155,18 @@ fn words(event: &Event, turn: Turn, style: &Style) -> String {
                 backup.as_ref().map(|path| format!("; the queue before is kept as {path}")).unwrap_or_default();
             format!("{} from {source} {what}{backup}", plural(tasks.len(), "task"))
         }
+        EventKind::WatchStarted { pid, dirs, is_polling } => {
+            let how = if *is_polling { ", looking from time to time" } else { "" };
+            format!("process {pid} watches {} for plans{how}", dirs.join(", "))
+        }
+        EventKind::PlansTaking { changes } => plan_words::taking(changes),
+        EventKind::PlanTaken { plan, added, updated, withdrawn, notes, .. } => {
+            plan_words::taken(plan, added, updated, withdrawn, notes)
+        }
+        EventKind::PlanWithdrawn { plan, standing, withdrawn, left, twin_of } => {
+            plan_words::withdrawn(plan, *standing, withdrawn, left, twin_of.as_deref())
+        }
+        EventKind::PlanFailed { plan, reason, .. } => format!("{plan} could not become tasks: {reason}"),
         EventKind::StatusSet { task, status, by } => format!("{task}: {} by {by}", status_words(status)),
         EventKind::StopRequested { signal } => format!("{signal} received, stopping"),
         EventKind::EnvProblemFound { reason } => format!("a person must act: {reason}"),
@@ -222,6 +234,11 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::ReplanStarted { .. } => "replan_started",
         EventKind::Replanned { .. } => "replanned",
         EventKind::Planned { .. } => "planned",
+        EventKind::WatchStarted { .. } => "watch_started",
+        EventKind::PlansTaking { .. } => "plans_taking",
+        EventKind::PlanTaken { .. } => "plan_taken",
+        EventKind::PlanWithdrawn { .. } => "plan_withdrawn",
+        EventKind::PlanFailed { .. } => "plan_failed",
         EventKind::AttemptFailed { .. } => "attempt_failed",
         EventKind::Paused { .. } => "paused",
         EventKind::PauseEnded => "pause_ended",

@@ -80,6 +80,11 @@ pub fn entry(event: &Event) -> Option<String> {
         | EventKind::ReplanStarted { .. }
         | EventKind::Replanned { .. }
         | EventKind::Planned { .. }
+        | EventKind::WatchStarted { .. }
+        | EventKind::PlansTaking { .. }
+        | EventKind::PlanTaken { .. }
+        | EventKind::PlanWithdrawn { .. }
+        | EventKind::PlanFailed { .. }
         | EventKind::Paused { .. }
         | EventKind::PauseEnded
         | EventKind::CommitStarted { .. }

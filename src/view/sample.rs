@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 
+use super::sample_plans;
 use crate::model::{
     Active, AgentError, AnswerReport, AttemptReport, BlockAction, Campaign, Change, ChangeKind, CheckResult, Compared,
     Comparison, Completion, Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution,
@@ -62,6 +63,7 @@ pub(crate) fn task_state(id: &str, title: &str) -> TaskState {
         completion_kind: "boolean".into(),
         completion_name: "gate".into(),
         completion_target: "all_checks_pass".into(),
+        depends_on: Vec::new(),
     }
 }
 
@@ -666,5 +668,5 @@ pub(crate) fn events() -> Vec<Event> {
         let judged = EventKind::ExperimentJudged { task: id(), record: record.clone(), step };
         [judged, EventKind::ExperimentEnded { task: id(), record }]
     });
-    kinds.into_iter().chain(tried).map(event).collect()
+    kinds.into_iter().chain(tried).chain(sample_plans::kinds()).map(event).collect()
 }

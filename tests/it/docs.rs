@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::harness::Project;
 use crate::tidy::FLOORS;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CONTRIBUTING.md",
     "examples/README.md",
@@ -23,6 +23,7 @@ const PAGES: [&str; 10] = [
     "docs/notifications.md",
     "docs/replay-format.md",
     "docs/tutorial.md",
+    "docs/watching.md",
 ];
 
 fn path(name: &str) -> PathBuf {

@@ -256,6 +256,11 @@ impl Project {
         (flag("passes"), flag("blocked"))
     }
 
+    /// As [`Project::flags`]; `None` while the task is not in the queue.
+    pub fn flags_or(&self, id: &str) -> Option<(bool, bool)> {
+        self.task(id).is_object().then(|| self.flags(id))
+    }
+
     /// Runs git in the project and returns what it printed.
     pub fn git(&self, args: &[&str]) -> String {
         let done = Self::finish(self.command("git", args).spawn().unwrap(), "git");

@@ -42,3 +42,4 @@ mod skills;
 mod task;
 mod tidy;
 mod tutorial;
+mod watch;
