@@ -16,6 +16,7 @@ pub mod front_matter;
 pub mod health;
 pub mod judge;
 pub mod limit;
+pub mod liveness;
 pub mod measure;
 #[cfg(test)]
 pub(crate) mod mutate;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::state::RunStatus;
 use super::{
     AnswerReport, AttemptReport, Change, CheckResult, EffectId, GateReport, Inquiry, Pause, Placement, Reflection,
-    RelPath, Replan, RunId, Said, Settings, Status, Task, TaskId, TaskState,
+    RelPath, Replan, RunId, Said, Settings, Standing, Status, Task, TaskId, TaskState,
 };
 
 /// Version of the event vocabulary, kept in the journal. Readers ignore kinds they do not know.
@@ -123,6 +123,9 @@ pub enum EventKind {
         elapsed_seconds: u64,
         /// Whether it printed anything since the last beat.
         is_active: bool,
+        /// What it is doing; absent for questions, and in older journals.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standing: Option<Standing>,
     },
     /// An attempt ended.
     AttemptEnded {

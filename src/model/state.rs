@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AttemptReport, Change, EffectId, GateReport, HistoryEntry, JournalNote, Limit, Pause, Refinement, Reflection,
-    RelPath, RunId, Settings, Status, Task, TaskId, Usage,
+    RelPath, RunId, Settings, Standing, Status, Task, TaskId, Usage,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -107,6 +107,8 @@ pub struct RunState {
     pub attempt_log: String,
     /// Seconds since the attempt began, at the last heartbeat.
     pub heartbeat_elapsed_seconds: u64,
+    /// What the agent at work is doing, at the last heartbeat.
+    pub standing: Option<Standing>,
     /// Last completion outcome word, empty when none.
     pub last_outcome: String,
     /// Number of effects begun; gives effects their ids.

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use crate::model::{
     Active, AgentError, AnswerReport, AttemptReport, BlockAction, Change, ChangeKind, CheckResult, Completion,
     Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution, Failure, FeedItem, Final,
-    GateReport, Inquiry, Iterative, Limit, Limits, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd, Refinement,
-    Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings, State, Status,
-    StatusField, Task, TaskId, TaskState, Usage, Verdict,
+    GateReport, Inquiry, Iterative, Limit, Limits, Liveness, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd,
+    Refinement, Reflection, ReflectionLimits, Replan, RunId, RunStart, RunState, RunStatus, Said, Settings, Standing,
+    State, Status, StatusField, Task, TaskId, TaskState, Usage, Verdict,
 };
 
 /// Every status a run can have.
@@ -393,8 +393,15 @@ pub(crate) fn events() -> Vec<Event> {
         said(Said::Final(Final { is_ok: true, message: "all done".into(), error: None })),
         said(Said::Final(Final { is_ok: false, message: "gave up".into(), error: None })),
         said(Said::Notice { text: "update available".into() }),
-        EventKind::Heartbeat { elapsed_seconds: 60, is_active: true },
-        EventKind::Heartbeat { elapsed_seconds: 120, is_active: false },
+        EventKind::Heartbeat { elapsed_seconds: 60, is_active: true, standing: None },
+        EventKind::Heartbeat {
+            elapsed_seconds: 120,
+            is_active: false,
+            standing: Some(Standing {
+                state: Liveness::WaitingForTool,
+                reason: "Bash cargo test, silent for 40 s".into(),
+            }),
+        },
         ended(ProcessEnd::Exited { code: 0 }),
         ended(ProcessEnd::Exited { code: 17 }),
         ended(ProcessEnd::Signalled { signal: 9 }),

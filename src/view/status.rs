@@ -73,6 +73,8 @@ pub(super) struct RunFacts<'a> {
     blocked_count: u32,
     exit_code: Option<i32>,
     usage: Spent,
+    liveness: &'static str,
+    liveness_reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -198,6 +200,8 @@ impl<'a> RunFacts<'a> {
             blocked_count: run.blocked,
             exit_code: run.exit_code,
             usage: Spent::of(&run.usage),
+            liveness: run.standing.as_ref().map_or("", |standing| standing.state.as_str()),
+            liveness_reason: run.standing.as_ref().map_or("", |standing| &standing.reason),
         }
     }
 }

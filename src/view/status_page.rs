@@ -64,6 +64,9 @@ pub fn human(state: &State, names: &Names, style: &Style) -> String {
 /// What a person wants to know in the morning, as far as it is known.
 fn extras(state: &State, run: &RunFacts<'_>, style: &Style) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(standing) = &state.run.standing {
+        lines.push(format!("Agent: {} - {}", standing.state.words(), one_line(&standing.reason)));
+    }
     if let Some((until, pause)) = &state.run.pause {
         lines.push(format!("Waiting: until {} - {}", style.time(*until), one_line(status::wait_reason(pause))));
     }

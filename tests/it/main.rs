@@ -23,6 +23,7 @@ mod honesty;
 mod init;
 mod killed;
 mod limits;
+mod liveness;
 mod measure;
 mod notify;
 mod plan;

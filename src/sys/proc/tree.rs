@@ -130,7 +130,10 @@ pub(super) fn register<T>(
     registry.live.push(Live { no, pid, start, marker });
     drop(registry);
     guard::note_started(pid, start);
-    Ok((child, Tree { no, pid, start, known: HashMap::from([(pid, start)]), groups: HashSet::new(), is_settled: false }))
+    Ok((
+        child,
+        Tree { no, pid, start, known: HashMap::from([(pid, start)]), groups: HashSet::new(), is_settled: false },
+    ))
 }
 
 /// `AUTODEV_RUN_ID=value`, as it stands in an environment.
@@ -210,6 +213,8 @@ impl Tree {
             cpu: 0,
             is_dead: false,
             is_stopped: true,
+            is_runnable: false,
+            has_terminal: false,
         }]
     }
 
@@ -420,7 +425,18 @@ mod tests {
     const ME: i32 = 100;
 
     fn process(pid: i32, parent: i32, session: i32, start: u64) -> Process {
-        Process { pid, parent, group: session, session, start, cpu: 0, is_dead: false, is_stopped: false }
+        Process {
+            pid,
+            parent,
+            group: session,
+            session,
+            start,
+            cpu: 0,
+            is_dead: false,
+            is_stopped: false,
+            is_runnable: false,
+            has_terminal: false,
+        }
     }
 
     /// 1 ─ 50 (shell) ─ 100 (we) ─ 200 (child), and what a test adds.
