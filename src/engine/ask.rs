@@ -174,7 +174,7 @@ impl Asker {
                     () = beat(beats.as_mut()) => {
                         let is_active = std::mem::take(&mut heard.borrow_mut().1);
                         let elapsed_seconds = begun.elapsed().as_secs();
-                        store.record(vec![EventKind::Heartbeat { elapsed_seconds, is_active }])?;
+                        store.record(vec![EventKind::Heartbeat { elapsed_seconds, is_active, standing: None }])?;
                         store.flush();
                     }
                 }

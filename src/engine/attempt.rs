@@ -14,10 +14,12 @@ use super::ear::{Ear, create_log};
 use super::experiment;
 use super::live::Live;
 use super::project::free_stem;
+use super::pulse::Pulse;
 use super::queue::Suspect;
 use super::{Engine, Worker};
 use crate::backend::{Patterns, Purpose, Request};
 use crate::logic::classify::{self, Cause, Conclusion};
+use crate::logic::liveness;
 use crate::model::{
     AttemptReport, BackendName, Change, EffectId, EnvProblem, EventKind, Execution, ProcessEnd, RelPath, Task, TaskId,
 };
@@ -25,7 +27,7 @@ use crate::prompt::{self, PromptInput};
 use crate::sys;
 use crate::sys::fs::{Durability, write_atomic};
 use crate::sys::killpoint;
-use crate::sys::proc::{self, Happening, Idle, Spec};
+use crate::sys::proc::{self, Happening, Spec};
 
 /// The agent's last message as kept in the journal.
 const MESSAGE_LIMIT: usize = 2000;
@@ -161,15 +163,13 @@ impl Engine {
         // Set when this run was itself begun by something that was asked.
         spec.env_remove.push("AUTODEV_INQUIRY".into());
         spec.wall = super::limit(config.run.attempt_timeout_seconds);
-        spec.idle = super::limit(config.run.idle_timeout_seconds)
-            .map(|limit| Idle { limit, probe: self.tree.activity_probe() });
         Ok(spec)
     }
 
     async fn run_agent(
         &mut self,
         worker: Worker,
-        spec: Spec,
+        mut spec: Spec,
         effect: EffectId,
         log: File,
         log_path: &Path,
@@ -180,7 +180,11 @@ impl Engine {
         let parser = worker.backend.parser();
         let patterns = self.patterns(worker)?;
         let ear = Ear::new(parser, patterns, log, log_path.to_path_buf());
-        let live = RefCell::new(Live::new(&mut self.store, effect, ear));
+        let run = &self.project.config.run;
+        let (silence, beats) = (super::limit(run.idle_timeout_seconds), super::limit(run.heartbeat_interval));
+        let pulse = Pulse::new(silence);
+        spec.watch = Some(pulse.watch(liveness::pause(silence, beats), self.tree.activity_probe()));
+        let live = RefCell::new(Live::new(&mut self.store, effect, ear, pulse));
         let mut on = |happening: Happening<'_>| live.borrow_mut().happen(&happening);
         let beat_every = self.project.config.run.heartbeat_interval;
         let begun = std::time::Instant::now();
@@ -224,6 +228,10 @@ impl Engine {
                 return Ok(ran);
             }
         };
+        if ended.cause == proc::Cause::Idle {
+            // Why it was ended.
+            live.beat();
+        }
         live.end(ended.code);
         let Live { ear, failure, .. } = live;
         if let Some(failure) = failure {

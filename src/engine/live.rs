@@ -4,9 +4,10 @@
 use std::time::Instant;
 
 use super::ear::{Ear, Heard};
+use super::pulse::Pulse;
 use super::store::Store;
 use crate::backend;
-use crate::model::{EffectId, EventKind, Said};
+use crate::model::{EffectId, EventKind, Said, Vital};
 use crate::sys::proc::{Happening, Stream};
 
 /// Journaled remarks of one attempt; a chatty agent must not fill the journal.
@@ -19,6 +20,7 @@ pub(super) struct Live<'a> {
     /// What is heard.
     pub ear: Ear,
     begun: Instant,
+    pulse: Pulse,
     is_active: bool,
     is_fresh: bool,
     remarks: u32,
@@ -27,8 +29,18 @@ pub(super) struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    pub(super) fn new(store: &'a mut Store, effect: EffectId, ear: Ear) -> Self {
-        Self { store, effect, ear, begun: Instant::now(), is_active: false, is_fresh: true, remarks: 0, failure: None }
+    pub(super) fn new(store: &'a mut Store, effect: EffectId, ear: Ear, pulse: Pulse) -> Self {
+        Self {
+            store,
+            effect,
+            ear,
+            begun: Instant::now(),
+            pulse,
+            is_active: false,
+            is_fresh: true,
+            remarks: 0,
+            failure: None,
+        }
     }
 
     /// Takes one happening of the process.
@@ -45,6 +57,7 @@ impl<'a> Live<'a> {
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
         self.is_active = true;
+        self.pulse.printed(stream, bytes);
         let heard = self.ear.hear(stream, bytes);
         self.tell(&heard);
         if stream == Stream::Err {
@@ -68,6 +81,7 @@ impl<'a> Live<'a> {
     }
 
     fn said(&mut self, said: &Said, line: Option<&str>) {
+        self.pulse.said(said);
         match (said, line) {
             // Plain output is shown as it came.
             (Said::Text { .. }, Some(line)) if !self.ear.digestor.saw_events => {
@@ -113,7 +127,10 @@ impl<'a> Live<'a> {
     /// Says that the agent is still at work.
     pub(super) fn beat(&mut self) {
         let is_active = std::mem::take(&mut self.is_active);
-        self.record(EventKind::Heartbeat { elapsed_seconds: self.begun.elapsed().as_secs(), is_active });
+        // A command or a question may hold a secret.
+        let Vital { state, reason } = self.pulse.standing();
+        let standing = Some(Vital { state, reason: self.store.sinks.redact(&reason) });
+        self.record(EventKind::Heartbeat { elapsed_seconds: self.begun.elapsed().as_secs(), is_active, standing });
         self.store.flush();
     }
 

@@ -28,6 +28,7 @@ pub mod planning;
 mod preview;
 pub mod project;
 mod propose;
+mod pulse;
 pub mod queue;
 mod recovery;
 mod reflect;

@@ -305,6 +305,7 @@ fn fold_cycle(state: &mut State, event: &Event) {
             run.message = format!("Executing {}: {}", task.id, task.label());
             run.attempt_log.clone_from(log);
             run.heartbeat_elapsed_seconds = 0;
+            run.standing = None;
             run.last_outcome.clear();
             active.spec = Some(task.clone());
             task.label().clone_into(&mut active.title);
@@ -317,13 +318,19 @@ fn fold_cycle(state: &mut State, event: &Event) {
                 *process = Some((*pid, *start_ticks));
             }
         }
-        EventKind::Heartbeat { elapsed_seconds, is_active } => {
+        EventKind::Heartbeat { elapsed_seconds, is_active, standing } => {
             run.heartbeat_elapsed_seconds = *elapsed_seconds;
-            let word = if *is_active { "working" } else { "silent" };
+            run.standing.clone_from(standing);
+            let word = match standing {
+                Some(standing) => standing.state.words(),
+                None if *is_active => "working",
+                None => "silent",
+            };
             run.message = format!("{} is {word} ({elapsed_seconds}s)", run.backend);
         }
         EventKind::AttemptEnded { report, .. } => {
             let Phase::Attempting { attempt, .. } = active.phase else { return };
+            run.standing = None;
             end_attempt(active, attempt, report);
             // Who interrupts the agent wants the run to stop; without this the attempt would begin again for ever.
             let is_stop = !std::mem::take(&mut run.is_held_off);

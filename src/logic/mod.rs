@@ -19,6 +19,7 @@ pub mod health;
 pub mod iterate;
 pub mod judge;
 pub mod limit;
+pub mod liveness;
 pub mod measure;
 #[cfg(test)]
 pub(crate) mod mutate;

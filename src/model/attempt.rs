@@ -21,7 +21,7 @@ pub enum ProcessEnd {
     },
     /// It ran longer than `[run].attempt_timeout_seconds` and was ended.
     TimedOut,
-    /// It neither printed, nor changed a file, nor used the processor for `[run].idle_timeout_seconds` and was ended.
+    /// It hung (`logic::liveness`, `[run].idle_timeout_seconds`) and was ended.
     Idle,
     /// The user stopped the run while it worked.
     Interrupted,

@@ -242,7 +242,7 @@ pub struct RunConfig {
     pub reset_tasks_on_start: bool,
     /// Wall limit of one attempt; 0 = none.
     pub attempt_timeout_seconds: u64,
-    /// Ends an attempt that neither prints, nor changes a file, nor uses the processor for so long; 0 = none.
+    /// Ends an attempt that shows no sign of life for so long; 0 = none.
     pub idle_timeout_seconds: u64,
     /// `[run.root_mode]`.
     pub root_mode: RootModeConfig,

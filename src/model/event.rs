@@ -7,7 +7,7 @@ use super::state::RunStatus;
 use super::{
     AnswerReport, AttemptReport, Change, CheckResult, Compared, EffectId, ExperimentRecord, Firing, GateReport,
     Inquiry, Pause, Placement, PlanChange, PlanStanding, Reflection, RelPath, Replan, RunId, Said, Settings, Status,
-    Step, Task, TaskId, TaskState,
+    Step, Task, TaskId, TaskState, Vital,
 };
 
 /// Version of the event vocabulary, kept in the journal. Readers ignore kinds they do not know.
@@ -127,6 +127,9 @@ pub enum EventKind {
         elapsed_seconds: u64,
         /// Whether it printed anything since the last beat.
         is_active: bool,
+        /// What it is doing; absent for questions, and in older journals.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standing: Option<Vital>,
     },
     /// An attempt ended.
     AttemptEnded {

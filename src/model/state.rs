@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AttemptReport, Campaign, Change, EffectId, Execution, Experiments, Fires, GateReport, HistoryEntry, Hold,
     JournalNote, Limit, Pause, PlanChange, PlanRecord, Refinement, Reflection, RelPath, RunId, Settings, Status, Task,
-    TaskId, Usage,
+    TaskId, Usage, Vital,
 };
 
 /// Everything that decisions and projections are made from. Only `logic::apply` changes it.
@@ -142,6 +142,8 @@ pub struct RunState {
     pub attempt_log: String,
     /// Seconds since the attempt began, at the last heartbeat.
     pub heartbeat_elapsed_seconds: u64,
+    /// What the agent at work is doing, at the last heartbeat.
+    pub standing: Option<Vital>,
     /// Last completion outcome word, empty when none.
     pub last_outcome: String,
     /// Number of effects begun; gives effects their ids.

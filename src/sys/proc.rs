@@ -6,11 +6,11 @@
 //! only looks like one of them (a reused process id) has been touched.
 //!
 //! `start` is the one place that creates processes, `table` reads the process table, `tree` says who belongs to
-//! whom, `hang` judges silence, `course` is the way from start to end without any waiting in it.
+//! whom, `sampler` looks at what they do, `course` is the way from start to end without any waiting in it.
 
 mod course;
-mod hang;
 mod memory;
+mod sampler;
 mod start;
 pub(super) mod table;
 pub(super) mod tree;
@@ -42,8 +42,8 @@ pub struct Spec {
     pub stdin: Stdin,
     /// Ends the child when it runs longer.
     pub wall: Option<Duration>,
-    /// Ends the child when nothing shows that it works.
-    pub idle: Option<Idle>,
+    /// Looks at the child now and then, and may have it ended.
+    pub watch: Option<Watch>,
     /// Time between the request to end and the kill.
     pub grace: Duration,
     /// Whether to find out how much memory the child had; see [`Ended::memory`].
@@ -58,13 +58,34 @@ pub enum Stdin {
     Bytes(Vec<u8>),
 }
 
-/// When a child counts as hung: no output, no processor time in its whole tree and no other activity.
-pub struct Idle {
-    /// For how long.
-    pub limit: Duration,
-    /// Asked when output and processor time have been silent that long: whether something else (a file change)
-    /// shows life since the last question.
-    pub probe: Box<dyn FnMut() -> bool + Send>,
+/// Looks at a running child and all that is below it.
+pub struct Watch {
+    /// Time between two looks. A look costs about 2 ms.
+    pub every: Duration,
+    /// Is told what each look showed, and returns whether the child is to be ended ([`Cause::Idle`]).
+    pub judge: Box<dyn FnMut(&Sample) -> bool + Send>,
+}
+
+/// What one look showed. On systems without `/proc` only `at` and `output` say anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Since the child was started.
+    pub at: Duration,
+    /// Bytes printed since the last look.
+    pub output: u64,
+    /// Processor time used since the last look, by the child and all below it; what ended in between is in its parent's.
+    pub cpu: Duration,
+    /// Bytes read and written through system calls since the last look, by processes that were there then and the children
+    /// they have waited for.
+    pub io: u64,
+    /// Processes that live, the child included.
+    pub processes: u32,
+    /// How many of them run or want to.
+    pub runnable: u32,
+    /// How many of them are stopped by a signal.
+    pub stopped: u32,
+    /// Whether one of them waits for somebody to type on a terminal.
+    pub reads_terminal: bool,
 }
 
 /// Which stream a piece of output came from.
@@ -96,7 +117,7 @@ pub enum Cause {
     Itself,
     /// The wall limit.
     Wall,
-    /// The idle limit.
+    /// Whoever watches it ([`Watch`]).
     Idle,
     /// The stop request.
     Stopped,
@@ -165,7 +186,7 @@ impl Spec {
             cwd: cwd.into(),
             stdin: Stdin::Null,
             wall: None,
-            idle: None,
+            watch: None,
             // 3 s: codex and claude need about one second to end their own children (measured by hand).
             grace: Duration::from_secs(3),
             measures_memory: false,
@@ -203,7 +224,7 @@ pub async fn run(spec: Spec, mut stop: StopSignal, on: &mut dyn FnMut(Happening<
     tokio::pin!(peak);
     let (mut memory, mut lifetime) = (None, None);
     let mut is_waiting_for_memory = floor.is_some();
-    let Spec { stdin, wall, idle, grace, .. } = spec;
+    let Spec { stdin, wall, watch, grace, .. } = spec;
     on(Happening::Spawned { pid: tree.pid(), start_ticks: tree.start_ticks() });
 
     let mut out = child.stdout.take();
@@ -213,7 +234,7 @@ pub async fn run(spec: Spec, mut stop: StopSignal, on: &mut dyn FnMut(Happening<
     tokio::pin!(feed);
     let mut is_fed = false;
     let mut is_stoppable = true;
-    let mut course = Course::new(tree, begun, wall, idle, grace);
+    let mut course = Course::new(tree, begun, wall, watch, grace);
 
     while !course.is_over() {
         if out.is_none() && err.is_none() && course.is_draining() {
@@ -234,14 +255,14 @@ pub async fn run(spec: Spec, mut stop: StopSignal, on: &mut dyn FnMut(Happening<
             }
             count = piece(&mut out, &mut out_piece), if out.is_some() => match out_piece.get(..count) {
                 Some(bytes) if count > 0 => {
-                    course.heard();
+                    course.heard(count);
                     on(Happening::Output(Stream::Out, bytes));
                 }
                 _ => out = None,
             },
             count = piece(&mut err, &mut err_piece), if err.is_some() => match err_piece.get(..count) {
                 Some(bytes) if count > 0 => {
-                    course.heard();
+                    course.heard(count);
                     on(Happening::Output(Stream::Err, bytes));
                 }
                 _ => err = None,

@@ -313,6 +313,8 @@ fn current(state: &State, run: &RunFacts<'_>) -> Option<Current> {
         | RunStatus::EnvError
         | RunStatus::Interrupted => String::new(),
     };
+    let agent = state.run.standing.as_ref();
+    let agent = agent.map(|it| format!("{}: {}", it.state.words(), one_line(&it.reason))).unwrap_or_default();
     let mut facts = known([
         (
             "Attempt",
@@ -324,6 +326,7 @@ fn current(state: &State, run: &RunFacts<'_>) -> Option<Current> {
         ),
         ("Epoch", run.current_epoch.to_string()),
         ("Elapsed", elapsed),
+        ("Agent", agent),
         ("Mode", run.execution_mode.to_owned()),
         ("Strategy", run.execution_strategy.to_owned()),
         ("Completion", run.completion_kind.to_owned()),

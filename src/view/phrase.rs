@@ -63,8 +63,12 @@ fn words(event: &Event, turn: Turn, style: &Style) -> String {
         }
         EventKind::AgentSpawned { pid, .. } => format!("agent runs as process {pid}"),
         EventKind::AgentSaid { said, .. } => said_words(said, style),
-        EventKind::Heartbeat { elapsed_seconds, is_active } => {
-            let what = if *is_active { "at work" } else { "no output" };
+        EventKind::Heartbeat { elapsed_seconds, is_active, standing } => {
+            let what = match standing {
+                Some(standing) => format!("{}: {}", standing.state.words(), standing.reason),
+                None if *is_active => "at work".to_owned(),
+                None => "no output".to_owned(),
+            };
             format!("{what}, {} so far", span(*elapsed_seconds))
         }
         EventKind::AttemptEnded { report, .. } => report_words(report),

@@ -9,9 +9,9 @@ use crate::model::{
     Active, AgentError, AnswerReport, AttemptReport, BlockAction, Campaign, Change, ChangeKind, CheckResult, Compared,
     Comparison, Completion, Direction, EffectId, EnvProblem, ErrorClass, Event, EventKind, Evidence, Execution,
     ExperimentRecord, Experiments, Failure, FeedItem, Final, Finding, Firing, GateReport, Inquiry, Iterative, Limit,
-    Limits, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd, Refinement, Reflection, ReflectionLimits, Replan,
-    RunId, RunStart, RunState, RunStatus, Said, Series, Settings, State, Status, StatusField, Step, Task, TaskId,
-    TaskState, Usage, Verdict,
+    Limits, Liveness, Numeric, Outcome, Pause, Phase, Placement, ProcessEnd, Refinement, Reflection, ReflectionLimits,
+    Replan, RunId, RunStart, RunState, RunStatus, Said, Series, Settings, State, Status, StatusField, Step, Task,
+    TaskId, TaskState, Usage, Verdict, Vital,
 };
 
 /// Every status a run can have.
@@ -512,8 +512,15 @@ pub(crate) fn events() -> Vec<Event> {
         said(Said::Final(Final { is_ok: true, message: "all done".into(), error: None })),
         said(Said::Final(Final { is_ok: false, message: "gave up".into(), error: None })),
         said(Said::Notice { text: "update available".into() }),
-        EventKind::Heartbeat { elapsed_seconds: 60, is_active: true },
-        EventKind::Heartbeat { elapsed_seconds: 120, is_active: false },
+        EventKind::Heartbeat { elapsed_seconds: 60, is_active: true, standing: None },
+        EventKind::Heartbeat {
+            elapsed_seconds: 120,
+            is_active: false,
+            standing: Some(Vital {
+                state: Liveness::WaitingForTool,
+                reason: "Bash cargo test, silent for 40 s".into(),
+            }),
+        },
         ended(ProcessEnd::Exited { code: 0 }),
         ended(ProcessEnd::Exited { code: 17 }),
         ended(ProcessEnd::Signalled { signal: 9 }),

@@ -79,6 +79,8 @@ pub(super) struct RunFacts<'a> {
     paused_since: String,
     paused_until: String,
     pause_reason: &'a str,
+    liveness: &'static str,
+    liveness_reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -209,6 +211,8 @@ impl<'a> RunFacts<'a> {
             paused_since: text::stamp(state.hold.as_ref().map(|hold| hold.since)),
             paused_until: text::stamp(state.hold.as_ref().and_then(|hold| hold.until)),
             pause_reason: state.hold.as_ref().map_or("", |hold| &hold.reason),
+            liveness: run.standing.as_ref().map_or("", |standing| standing.state.as_str()),
+            liveness_reason: run.standing.as_ref().map_or("", |standing| &standing.reason),
         }
     }
 }

@@ -88,6 +88,9 @@ fn extras(state: &State, run: &RunFacts<'_>, style: &Style) -> Vec<String> {
     {
         lines.push(format!("Waiting: until {} - {}", style.time(*until), one_line(&status::wait_reason(pause))));
     }
+    if let Some(standing) = &state.run.standing {
+        lines.push(format!("Agent: {} - {}", standing.state.words(), one_line(&standing.reason)));
+    }
     if let Some(signal) = &state.run.stop
         && state.run.status.is_active()
     {

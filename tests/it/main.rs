@@ -27,6 +27,7 @@ mod init;
 mod iterate;
 mod killed;
 mod limits;
+mod liveness;
 mod measure;
 mod notify;
 mod pause;

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::hang::Hang;
+use super::sampler::Sampler;
 use super::tree::{self, KILL_LOOKS, LONG, SHORT, Tree};
-use super::{Cause, Ended, Idle, Urgency};
+use super::{Cause, Ended, Urgency, Watch};
 
 /// What the child left behind gets this long to end by itself. 200 ms: it is unexpected, but may have a file to close.
 const STRAY_GRACE: Duration = Duration::from_millis(200);
@@ -33,12 +33,18 @@ pub(super) struct Course {
     code: Option<i32>,
     strays: u32,
     wall: Option<Instant>,
-    hang: Option<Hang>,
+    sampler: Option<Sampler>,
     grace: Duration,
 }
 
 impl Course {
-    pub(super) fn new(tree: Tree, begun: Instant, wall: Option<Duration>, idle: Option<Idle>, grace: Duration) -> Self {
+    pub(super) fn new(
+        tree: Tree,
+        begun: Instant,
+        wall: Option<Duration>,
+        watch: Option<Watch>,
+        grace: Duration,
+    ) -> Self {
         Self {
             tree,
             phase: Phase::Running,
@@ -47,7 +53,7 @@ impl Course {
             strays: 0,
             // A limit beyond what the clock can count is none.
             wall: wall.and_then(|wall| begun.checked_add(wall)),
-            hang: idle.map(|idle| Hang::new(idle, begun)),
+            sampler: watch.map(|watch| Sampler::new(watch, begun)),
             grace,
         }
     }
@@ -67,7 +73,7 @@ impl Course {
     /// When [`Course::tick`] is wanted.
     pub(super) fn wake(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => [self.wall, self.hang.as_ref().map(Hang::wake)].into_iter().flatten().min(),
+            Phase::Running => [self.wall, self.sampler.as_ref().and_then(Sampler::wake)].into_iter().flatten().min(),
             Phase::Ending { next, .. } | Phase::Killing { next, .. } => Some(next),
             Phase::Draining { limit, silence } => Some(limit.min(silence)),
             Phase::Over => None,
@@ -75,15 +81,14 @@ impl Course {
     }
 
     /// There was output.
-    pub(super) fn heard(&mut self) {
-        let now = Instant::now();
+    pub(super) fn heard(&mut self, bytes: usize) {
         match &mut self.phase {
             Phase::Running => {
-                if let Some(hang) = &mut self.hang {
-                    hang.heard(now);
+                if let Some(sampler) = &mut self.sampler {
+                    sampler.heard(bytes);
                 }
             }
-            Phase::Draining { silence, .. } => *silence = now + DRAIN_SILENCE,
+            Phase::Draining { silence, .. } => *silence = Instant::now() + DRAIN_SILENCE,
             Phase::Ending { .. } | Phase::Killing { .. } | Phase::Over => {}
         }
     }
@@ -121,7 +126,7 @@ impl Course {
             Phase::Running => {
                 if self.wall.is_some_and(|wall| now >= wall) {
                     self.end_for(Cause::Wall);
-                } else if self.hang.as_mut().is_some_and(|hang| hang.is_hung(now, || self.tree.members())) {
+                } else if self.sampler.as_mut().is_some_and(|sampler| sampler.is_over(now, || self.tree.members())) {
                     self.end_for(Cause::Idle);
                 }
             }

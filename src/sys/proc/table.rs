@@ -17,6 +17,10 @@ pub(in crate::sys) struct Process {
     pub(in crate::sys) is_dead: bool,
     /// Stopped by a signal.
     pub(in crate::sys) is_stopped: bool,
+    /// Runs, or would if there were a processor for it.
+    pub(in crate::sys) is_runnable: bool,
+    /// Has a terminal.
+    pub(in crate::sys) has_terminal: bool,
 }
 
 impl Process {
@@ -27,7 +31,7 @@ impl Process {
 }
 
 #[cfg(target_os = "linux")]
-pub(in crate::sys) use linux::{all, carries, own_children, read};
+pub(in crate::sys) use linux::{all, carries, own_children, read, reads_terminal, transferred};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -70,7 +74,31 @@ mod linux {
             // A first thread that has ended while others go on also reads as a zombie.
             is_dead: matches!(state, "Z" | "X" | "x") && threads <= 1,
             is_stopped: matches!(state, "T" | "t"),
+            is_runnable: state == "R",
+            has_terminal: number(7).is_some_and(|terminal| terminal != 0),
         })
+    }
+
+    /// Bytes that a process, and the children it has waited for, have read and written through system calls so far; 0 when the kernel does not say.
+    pub(in crate::sys) fn transferred(pid: i32) -> u64 {
+        let Ok(text) = fs::read_to_string(format!("/proc/{pid}/io")) else { return 0 };
+        let field =
+            |name: &str| -> Option<u64> { text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()) };
+        field("rchar:").unwrap_or(0).saturating_add(field("wchar:").unwrap_or(0))
+    }
+
+    /// Whether a process waits for somebody to type: it is in `read(2)` of a terminal. No where the kernel does not say.
+    pub(in crate::sys) fn reads_terminal(pid: i32) -> bool {
+        // proc_pid_syscall(5): the number of the system call in decimal, its arguments in hexadecimal digits.
+        let Ok(text) = fs::read_to_string(format!("/proc/{pid}/syscall")) else { return false };
+        let mut words = text.split_ascii_whitespace();
+        if words.next().and_then(|number| number.parse::<i64>().ok()) != Some(nix::libc::SYS_read) {
+            return false;
+        }
+        let file = words.next().and_then(|word| i32::from_str_radix(word.trim_start_matches("0x"), 16).ok());
+        let Some(file) = file else { return false };
+        let target = fs::read_link(format!("/proc/{pid}/fd/{file}")).unwrap_or_default();
+        ["/dev/pts/", "/dev/tty", "/dev/console"].iter().any(|place| target.to_string_lossy().starts_with(place))
     }
 
     /// Whether the process was started with this `NAME=value` in its environment. No for processes of other users.
@@ -101,7 +129,7 @@ mod linux {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(in crate::sys) use other::{all, carries, own_children, read};
+pub(in crate::sys) use other::{all, carries, own_children, read, reads_terminal, transferred};
 
 #[cfg(not(target_os = "linux"))]
 mod other {
@@ -116,6 +144,14 @@ mod other {
     }
 
     pub(in crate::sys) fn carries(_pid: i32, _marker: &[u8]) -> bool {
+        false
+    }
+
+    pub(in crate::sys) fn transferred(_pid: i32) -> u64 {
+        0
+    }
+
+    pub(in crate::sys) fn reads_terminal(_pid: i32) -> bool {
         false
     }
 
@@ -140,6 +176,8 @@ mod tests {
             cpu: 100,
             is_dead: false,
             is_stopped: false,
+            is_runnable: false,
+            has_terminal: false,
         };
         assert_eq!(linux::parse(42, stat), Some(expected));
     }
@@ -152,6 +190,9 @@ mod tests {
         let is_dead = |state, threads| linux::parse(42, &stat(state, threads)).unwrap().is_dead;
         assert!(is_dead("Z", 1) && !is_dead("Z", 2) && !is_dead("S", 1) && is_dead("X", 0));
         assert!(linux::parse(42, &stat("T", 1)).unwrap().is_stopped);
+        assert!(linux::parse(42, &stat("R", 1)).unwrap().is_runnable);
+        let typed = b"42 (x) S 7 8 9 34816 -1 0 1 2 3 4 10 20 30 40 20 0 1 0 777 1 2";
+        assert!(linux::parse(42, typed).unwrap().has_terminal);
     }
 
     #[test]
@@ -167,6 +208,7 @@ mod tests {
         let mine = all().into_iter().find(|it| it.pid == me).unwrap();
         assert!(mine.is_same() && !mine.is_dead && mine.start > 0);
         assert!(own_children().is_some());
+        assert!(transferred(me) > 0 && !reads_terminal(me));
         assert!(!Process { start: mine.start + 1, ..mine }.is_same());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
@@ -401,62 +401,67 @@ async fn a_child_that_does_not_read_its_input_is_no_error() {
     }
 }
 
-fn idle(limit: Duration) -> (Option<Idle>, Arc<AtomicU32>) {
-    let asked = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&asked);
-    let probe = move || {
-        count.fetch_add(1, Ordering::Relaxed);
-        false
+/// Keeps every sample; the child is ended when `is_over` says so.
+fn watch(
+    every: Duration,
+    mut is_over: impl FnMut(&Sample) -> bool + Send + 'static,
+) -> (Option<Watch>, Arc<Mutex<Vec<Sample>>>) {
+    let samples = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&samples);
+    let judge = move |sample: &Sample| {
+        kept.lock().unwrap().push(*sample);
+        is_over(sample)
     };
-    (Some(Idle { limit, probe: Box::new(probe) }), asked)
+    (Some(Watch { every, judge: Box::new(judge) }), samples)
 }
 
 #[tokio::test]
-async fn a_silent_sleeper_is_idle() {
+async fn a_watched_child_is_ended_when_its_watcher_says_so() {
     let place = place();
     let mut spec = place.sh("echo $$ > pids; sleep 600");
-    let (idle, asked) = idle(ms(400));
-    spec.idle = idle;
+    let (watch, samples) = watch(ms(100), |sample| sample.at >= ms(400));
+    spec.watch = watch;
     spec.wall = Some(Duration::from_secs(20));
     let heard = hear(spec).await;
     assert_eq!((heard.ended.code, heard.ended.cause), (-15, Cause::Idle));
-    assert!(heard.ended.duration >= ms(400) && asked.load(Ordering::Relaxed) == 1, "{:?}", heard.ended.duration);
+    assert!(heard.ended.duration >= ms(400), "{:?}", heard.ended.duration);
+    let samples = samples.lock().unwrap().clone();
+    let last = samples.last().unwrap();
+    assert!(last.cpu <= ms(20) && last.output == 0 && last.processes == 2, "{last:?}");
     place.assert_none_left(1);
 }
 
 #[tokio::test]
-async fn a_process_that_computes_is_not_idle_nor_is_its_parent() {
+async fn a_look_shows_what_the_whole_tree_does() {
     let place = place();
-    let mut spec = place.sh("setsid python3 -c 'while 1: pass' & wait");
-    spec.idle = idle(ms(700)).0;
+    let mut spec = place
+        .sh("setsid python3 -c 'while 1: pass' & echo on; dd if=/dev/zero of=/dev/null bs=1M count=100 2>&1; wait");
+    let (watch, samples) = watch(ms(200), |_| false);
+    spec.watch = watch;
     spec.wall = Some(ms(3000));
     let heard = hear(spec).await;
     assert_eq!(heard.ended.cause, Cause::Wall);
+    let samples = samples.lock().unwrap().clone();
+    let total = |of: fn(&Sample) -> u64| samples.iter().map(of).sum::<u64>();
+    assert_eq!(total(|it| it.output), heard.out.len() as u64);
+    assert!(total(|it| it.cpu.as_millis() as u64) > 100, "{samples:?}");
+    assert!(samples.iter().any(|it| it.runnable > 0 && it.processes >= 2), "{samples:?}");
 }
 
 #[tokio::test]
-async fn a_trickle_of_output_is_not_idle() {
+async fn a_look_shows_bytes_and_stopped_processes() {
     let place = place();
-    let mut spec = place.sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do echo $i >&2; sleep 0.2; done; exit 3");
-    let (idle, asked) = idle(ms(2500));
-    spec.idle = idle;
+    let mut spec = place.python(
+        "zero = open('/dev/zero', 'rb', 0)\nfor i in range(100):\n    zero.read(1 << 20); time.sleep(0.01)\nos.kill(os.getpid(), signal.SIGSTOP)\ntime.sleep(600)",
+    );
+    let is_stopped = |sample: &Sample| sample.stopped == 1 && sample.processes == 1;
+    let (watch, samples) = watch(ms(100), is_stopped);
+    spec.watch = watch;
+    spec.wall = Some(Duration::from_secs(30));
     let heard = hear(spec).await;
-    assert_eq!((heard.ended.code, heard.ended.cause, asked.load(Ordering::Relaxed)), (3, Cause::Itself, 0));
-}
-
-#[tokio::test]
-async fn other_signs_of_life_start_the_idle_window_again() {
-    let place = place();
-    let mut spec = place.sh("sleep 600");
-    let mut left = 3;
-    let probe = move || {
-        left -= 1;
-        left > 0
-    };
-    spec.idle = Some(Idle { limit: ms(200), probe: Box::new(probe) });
-    let heard = hear(spec).await;
-    assert_eq!(heard.ended.cause, Cause::Idle);
-    assert!(heard.ended.duration >= ms(600), "{:?}", heard.ended.duration);
+    assert_eq!(heard.ended.cause, Cause::Idle, "{:?}", samples.lock().unwrap());
+    let read: u64 = samples.lock().unwrap().iter().map(|it| it.io).sum();
+    assert!(read >= 10 << 20, "{read}");
 }
 
 #[tokio::test]
@@ -465,7 +470,7 @@ async fn limits_beyond_the_clock_are_none() {
     let mut spec = place.sh("exit 3");
     spec.wall = Some(Duration::MAX);
     spec.grace = Duration::MAX;
-    spec.idle = idle(Duration::MAX).0;
+    spec.watch = watch(Duration::MAX, |_| true).0;
     assert_eq!(hear(spec).await.ended.code, 3);
 }
 

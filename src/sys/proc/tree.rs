@@ -213,6 +213,8 @@ impl Tree {
             cpu: 0,
             is_dead: false,
             is_stopped: true,
+            is_runnable: false,
+            has_terminal: false,
         }]
     }
 
@@ -423,7 +425,18 @@ mod tests {
     const ME: i32 = 100;
 
     fn process(pid: i32, parent: i32, session: i32, start: u64) -> Process {
-        Process { pid, parent, group: session, session, start, cpu: 0, is_dead: false, is_stopped: false }
+        Process {
+            pid,
+            parent,
+            group: session,
+            session,
+            start,
+            cpu: 0,
+            is_dead: false,
+            is_stopped: false,
+            is_runnable: false,
+            has_terminal: false,
+        }
     }
 
     /// 1 ─ 50 (shell) ─ 100 (we) ─ 200 (child), and what a test adds.
