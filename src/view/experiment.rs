@@ -53,7 +53,9 @@ pub(super) fn ended(task: &TaskId, record: &ExperimentRecord) -> String {
 
 /// One line about an experiment for the next prompt: what was changed, what came of it, and where it can be looked at.
 pub fn line(record: &ExperimentRecord, is_best: bool) -> String {
-    let value = record.measured.map(|value| format!(", {}={}", record.metric, general(value))).unwrap_or_default();
+    // The number of a change whose checks failed would tempt.
+    let value = record.measured.filter(|_| record.outcome != Outcome::Invalid);
+    let value = value.map(|value| format!(", {}={}", record.metric, general(value))).unwrap_or_default();
     let files = if record.summary.is_empty() { "no file changed" } else { &record.summary };
     let best = if is_best { ", the best so far" } else { "" };
     let commit = match short(&record.commit) {
@@ -166,7 +168,7 @@ mod tests {
             "iteration 1: regressed, lat=120 (reverted; lat.py +1 -1, commit 717e2f2e): lat=120 (regressed; reference 100)",
             "iteration 2: improved, lat=90 (kept, the best so far; lat.py +1 -1, commit 717e2f2e): \
              10.0 % better (+5.0 to +15.0 %), 2 pairs, p=9.0e-4",
-            "iteration 3: invalid, lat=50 (reverted; lat.py +1 -1, commit 717e2f2e): \
+            "iteration 3: invalid (reverted; lat.py +1 -1, commit 717e2f2e): \
              2 passed, 1 failed: validate:make test: exit_code=1",
         ];
         assert_eq!(lines[1..4], wanted);
