@@ -104,6 +104,8 @@ pub struct Pulse {
     question: String,
     /// When files were last found changed.
     changed: Option<Duration>,
+    /// The last sign that a look showed, and when.
+    sign: Option<(Duration, String)>,
     standing: Vital,
 }
 
@@ -125,6 +127,7 @@ impl Pulse {
             waits: None,
             question: String::new(),
             changed: None,
+            sign: None,
             standing,
         }
     }
@@ -189,6 +192,9 @@ impl Pulse {
             self.active = self.active.max((*until).min(at));
             self.busy = self.busy.max((*until).min(at));
         }
+        if let Some(sign) = sign(since, look) {
+            self.sign = Some((at, sign));
+        }
         self.standing = self.judge(at, since, look);
         let is_silent = at.saturating_sub(self.active) >= limit;
         let is_spinning = at.saturating_sub(self.busy) >= limit.saturating_mul(SPIN);
@@ -234,11 +240,11 @@ impl Pulse {
         let (state, reason) = if let Some((until, why)) = self.waits.as_ref().filter(|(until, _)| at < *until) {
             let left = span(until.saturating_sub(at));
             (Liveness::Limited, format!("the service refused ({why}); the agent tries again in {left}"))
-        } else if let Some(sign) = sign(since, look) {
-            (
-                Liveness::Working,
-                self.tools.values().next().map_or(sign.clone(), |tool| format!("{sign}; {}", tool.words())),
-            )
+        } else if let Some((_, sign)) = self.sign.as_ref().filter(|(seen, _)| at.saturating_sub(*seen) * 2 < since * 3)
+        {
+            // Of this look or the one before: who prints every second look is at work all the time.
+            let tool = self.tools.values().next().map(|tool| format!("; {}", tool.words()));
+            (Liveness::Working, format!("{sign}{}", tool.unwrap_or_default()))
         } else {
             self.explain(at, look)
         };
@@ -509,6 +515,18 @@ mod tests {
             let found = standing(look, prepare);
             assert!(found.0 == state && found.1.contains(reason), "{look:?}: {found:?}");
         }
+    }
+
+    #[test]
+    fn who_prints_every_other_look_is_at_work_all_the_time() {
+        let mut pulse = Pulse::new(Some(LIMIT));
+        let states = (1..7_u32).map(|n| {
+            pulse.look(STEP * n, &Look { output: u64::from(n % 2), ..quiet() });
+            pulse.standing().state
+        });
+        assert_eq!(states.collect::<Vec<_>>(), [Liveness::Working; 6]);
+        pulse.look(STEP * 7, &quiet());
+        assert_eq!(pulse.standing().state, Liveness::Thinking);
     }
 
     #[test]

@@ -206,7 +206,9 @@ fn fate(trace: &Trace) -> Fate {
     let script = if trace.backend == "codex" { format!("{}\n{DILIGENT}", trace.script) } else { trace.script.clone() };
     project.toml(&settings).tasks(ONE_TASK).agent(trace.backend, &script);
     project.run(&["run"]);
-    let standings = project.events("heartbeat").into_iter().filter_map(|event| {
+    // Who was refused is asked again, and may beat again on a slow machine.
+    let first = project.journal().into_iter().take_while(|event| event["kind"] != "attempt_ended");
+    let standings = first.filter(|event| event["kind"] == "heartbeat").filter_map(|event| {
         let text = |name: &str| Some(event["standing"][name].as_str()?.to_owned());
         Some((text("state")?, text("reason")?))
     });
