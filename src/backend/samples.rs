@@ -88,6 +88,8 @@ pub(super) fn config() -> Config {
         "env_errors": {"halt_patterns": []},
         "detach": {"mode": "auto", "tmux_session_prefix": "autodev"},
         "schedule": {"windows": [], "cron": [], "catch_up_seconds": 86400},
+        "watch": {"dirs": [], "globs": [], "debounce_ms": 500, "on_plan": "queue", "mode": "auto", "poll_interval_ms": 2000,
+            "rescan_seconds": 60},
         "notify": {"dashboard_url": "", "timeout_seconds": 10, "channels": []}
     });
     let mut config: Config = serde_json::from_value(value).unwrap();

@@ -68,9 +68,9 @@ pub(super) fn attempt(text: &[u8], start: usize, spare: &mut usize) -> (Attempt,
     let mut lexer =
         Lexer { text, start, at: start, open: Vec::new(), has_key: false, string: None, repair: None, spare: *spare };
     let result = lexer.document();
-    let read = lexer.at - start;
+    let read = lexer.at.saturating_sub(start);
     if let Some(repair) = &lexer.repair {
-        *spare = spare.saturating_sub(1 + lexer.at - repair.at);
+        *spare = spare.saturating_sub((1 + lexer.at).saturating_sub(repair.at));
     }
     let attempt = match result {
         Ok(()) if lexer.has_key || lexer.repair.is_none() => {
@@ -329,7 +329,8 @@ impl Lexer<'_> {
 
     /// Notes that something is passed over here, as long as that is affordable.
     fn repair(&mut self, problem: &'static str) -> Step<()> {
-        let read = self.repair.as_ref().map_or(0, |repair| self.at - repair.at);
+        // A repair may have been noted further on, by a reading that was given up.
+        let read = self.repair.as_ref().map_or(0, |repair| self.at.saturating_sub(repair.at));
         if read >= self.spare {
             return Err(problem);
         }
